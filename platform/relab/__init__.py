@@ -1,0 +1,1 @@
+"""relab: hyperparameter search and ablation for relation-extraction training methods."""

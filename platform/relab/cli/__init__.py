@@ -1,0 +1,38 @@
+"""The command line: one module per group of commands, each holding nothing but asking and showing."""
+
+import errno
+import sys
+
+import typer
+
+from relab.cli import demo, doctor, look, study
+from relab.errors import RelabError
+
+app = typer.Typer(
+    name="relab",
+    help="Hyperparameter search and ablation for relation-extraction training methods, on Ray.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (demo, study, look, doctor):
+    group.register(app)
+
+
+def main() -> None:
+    """Run one command. What a user can act on is one message and an exit code, never a traceback.
+
+    0: done; 1: the work failed; 2: the request was wrong; 130: interrupted.
+    """
+    try:
+        app()
+    except RelabError as error:
+        print(f"relab: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"relab: no space left: {error.filename or 'the disk'} is full; what was finished stays", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

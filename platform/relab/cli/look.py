@@ -1,0 +1,178 @@
+"""`relab list`, `status`, `report`, `sync` and `ui`: what is there, and how it went."""
+
+import os
+import shutil
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from relab.cli.options import DEFAULT_STORE, CorpusOption, JsonOption, StoreOption, answer, paths
+from relab.errors import RequestError
+from relab.progress import standard_error
+
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="The name of a study: its spec's file name by default.")]
+
+
+class Listed(StrEnum):
+    """What ``relab list`` can show."""
+
+    methods = "methods"
+    corpora = "corpora"
+    specs = "specs"
+    studies = "studies"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("list")(list_things)
+    app.command()(status)
+    app.command()(report)
+    app.command()(sync)
+    app.command()(ui)
+
+
+def list_things(
+    what: Annotated[Listed, typer.Argument(help="What to list.")],
+    corpus: CorpusOption = None,
+    fetch: Annotated[str | None, typer.Option(metavar="NAME", help="Download a public corpus into RELAB_DATA.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """List methods, corpora, shipped specs, or the studies of the store."""
+    if fetch is not None:
+        if what is not Listed.corpora:
+            raise RequestError("--fetch goes with `relab list corpora`")
+        _fetch(fetch)
+    rows = {Listed.methods: _methods, Listed.specs: _specs}.get(what, lambda: [])()
+    if what is Listed.corpora:
+        rows = _corpora(paths(corpus))
+    if what is Listed.studies:
+        rows = _studies(store)
+    answer({what.value: rows}, _table(rows), as_json=as_json)
+
+
+def status(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Show how far a study is, and who is running it."""
+    from relab.records import Store
+    from relab.report import render_status
+
+    found = Store(store).existing_study(study)
+    frame = found.frame()
+    counts = {state: number for state, number in frame["state"].value_counts().rows()}
+    holder = found.holder()
+    data = {"study": study, "states": counts, "driver": None if holder is None else str(holder)}
+    answer(data, render_status(found, frame, holder), as_json=as_json)
+
+
+def report(
+    study: StudyArgument,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write Markdown to this file.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a study's tables as Markdown, to a file or to standard output."""
+    from relab.records import Store
+    from relab.report import markdown, study_data
+
+    found = Store(store).existing_study(study)
+    text = markdown(found)
+    if output is not None:
+        output.write_text(text, encoding="utf-8")
+        standard_error().print(f"written: {output}")
+    if as_json:
+        answer(study_data(found), as_json=True)
+    elif output is None:
+        print(text)
+
+
+def sync(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Bring MLflow up to date with a study's records, from nothing if need be."""
+    from relab.records import Store
+    from relab.tracking import sync as sync_view
+
+    counts = sync_view(Store(store), Store(store).existing_study(study).name)
+    answer({"study": study, "runs": counts}, Text(f"{study}: {counts} runs in MLflow"), as_json=as_json)
+
+
+def ui(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="Open at this study's runs.")] = None,
+    port: Annotated[int, typer.Option(help="Port on this machine's loopback address.")] = 5000,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Serve MLflow's pages for the store, on this machine only, until Ctrl-C."""
+    from relab.records import Store
+    from relab.tracking import experiment_url, tracking_uri
+
+    records = Store(store)
+    uri = os.environ.get("MLFLOW_TRACKING_URI", tracking_uri(records))
+    console = standard_error()
+    if uri.startswith("http"):
+        console.print(f"MLflow is at {experiment_url(uri, records, study)}")
+        return
+    mlflow = shutil.which("mlflow", path=str(Path(sys.executable).parent)) or "mlflow"
+    console.print(f"MLflow: {experiment_url(f'http://127.0.0.1:{port}', records, study)}   (Ctrl-C ends it)")
+    server = [mlflow, "server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    raise typer.Exit(subprocess.call(server))
+
+
+def _methods() -> list[dict[str, object]]:
+    from relab.methods import find_method, method_names
+
+    rows = []
+    for name in method_names():
+        method = find_method(name)
+        rows.append({"method": name, "what": method.title, "components": ", ".join(c.name for c in method.components),
+                     "presets": ", ".join(method.presets)})
+    return rows
+
+
+def _corpora(given: dict[str, Path]) -> list[dict[str, object]]:
+    from relab.corpora import CorpusSource, present
+
+    rows = []
+    for entry in present(given):
+        source = entry.source
+        where = str(entry.where) if entry.where else "generated" if getattr(source, "generated", False) else "not here"
+        rows.append({"name": source.name, "kind": source.shape if isinstance(source, CorpusSource) else "word vectors",
+                     "where": where, "licence": source.licence, "what": source.title, "obtain": entry.remedy})
+    return rows
+
+
+def _specs() -> list[dict[str, object]]:
+    from relab.spec import shipped_specs
+
+    return [{"spec": name, "what": comment} for name, comment in shipped_specs()]
+
+
+def _studies(store: Path) -> list[dict[str, object]]:
+    from relab.records import Store
+
+    return [{"study": study.name, **dict(sorted(study.frame()["state"].value_counts().rows()))} for study in Store(store).studies()]
+
+
+def _fetch(name: str) -> None:
+    from relab.corpora import data_folder
+    from relab.fetch import fetch
+
+    folder = data_folder()
+    if folder is None:
+        raise RequestError("set RELAB_DATA to the folder that corpora are to be kept in, then fetch again")
+    fetch(name, folder, standard_error())
+
+
+def _table(rows: list[dict[str, object]]) -> Table | Text:
+    if not rows:
+        return Text("nothing here")
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(row.get(column, "")) for column in columns))
+    return table

@@ -1,0 +1,133 @@
+"""`relab plan`, `train`, `sweep` and `ablate`: from a spec to its results."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from relab.cli.options import (
+    DEFAULT_STORE,
+    CorpusOption,
+    JsonOption,
+    SetOption,
+    SlotsOption,
+    SpecArgument,
+    StoreOption,
+    StudyOption,
+    answer,
+    pairs,
+    paths,
+)
+from relab.errors import RelabError, RequestError
+from relab.progress import standard_error
+from relab.spec import AblationSpec, Spec, SweepSpec, load
+
+TrialsOption = Annotated[int | None, typer.Option("--trials", min=1, help="Trials in all, those of earlier runs included.")]
+SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, help="Train every arm on seeds 0 to N-1.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(plan)
+    app.command()(train)
+    app.command()(sweep)
+    app.command()(ablate)
+
+
+def plan(
+    spec: SpecArgument,
+    corpus: CorpusOption = None,
+    changes: SetOption = None,
+    trials: TrialsOption = None,
+    seeds: SeedsOption = None,
+    study: StudyOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a spec would train, and what of it is finished already. Trains nothing."""
+    from relab.methods import find_method
+    from relab.plan import plan as plan_trials
+    from relab.records import Store
+    from relab.report import render_plan
+    from relab.running.data import Data
+
+    loaded = _load(spec, changes, trials=trials, seeds=seeds, study=study)
+    method, records = find_method(loaded.method), Store(store)
+    data = Data.of(loaded, method, records, paths(corpus))
+    planned = plan_trials(loaded, method, data.fingerprints(), records.finished())
+    answer({"study": loaded.name, "trials": planned.frame().to_dicts()}, render_plan(loaded, planned), as_json=as_json)
+
+
+def train(
+    spec: SpecArgument,
+    corpus: CorpusOption = None,
+    changes: SetOption = None,
+    study: StudyOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    here: Annotated[bool, typer.Option("--here", help="In this process, without Ray: for a debugger.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train one model: a spec's base configuration, its first seed."""
+    from relab.running.single import train_one
+
+    loaded = _load(spec, changes, study=study)
+    console = standard_error()
+    result = train_one(loaded, store, paths(corpus), console, here=here)
+    scores = Text("\n".join(f"{name:28} {value:.4f}" for name, value in sorted(result.scores.items())))
+    answer(result.model_dump(mode="json"), scores, as_json=as_json)
+
+
+def sweep(
+    spec: SpecArgument,
+    corpus: CorpusOption = None,
+    changes: SetOption = None,
+    trials: TrialsOption = None,
+    study: StudyOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    slots: SlotsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search the hyperparameters of a method. Typed again it goes on; --trials 40 extends it."""
+    loaded = _load(spec, changes, trials=trials, study=study)
+    if not isinstance(loaded, SweepSpec):
+        raise RequestError(f"{spec} has no `space` to search; an ablation runs with: relab ablate {spec}")
+    _run(loaded, corpus, store, slots, as_json)
+
+
+def ablate(
+    spec: SpecArgument,
+    corpus: CorpusOption = None,
+    changes: SetOption = None,
+    seeds: SeedsOption = None,
+    study: StudyOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    slots: SlotsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a method's components away one at a time, on every seed, and compare within the seed."""
+    loaded = _load(spec, changes, seeds=seeds, study=study)
+    if not isinstance(loaded, AblationSpec):
+        raise RequestError(f"{spec} has no `design` of arms; a search runs with: relab sweep {spec}")
+    _run(loaded, corpus, store, slots, as_json)
+
+
+def _load(spec: str, changes: list[str] | None, **direct: Any) -> Spec:
+    return load(spec, pairs(changes, "--set"), **{name: value for name, value in direct.items() if value is not None})
+
+
+def _run(spec: Spec, corpus: list[str] | None, store: Path, slots: int | None, as_json: bool) -> None:
+    from relab.report import study_data, study_tables
+    from relab.running.study import Options, run
+
+    console = standard_error()
+    outcome = run(spec, Options(store, paths(corpus), slots, console=console))
+    answer(study_data(outcome.study), *study_tables(outcome.study), as_json=as_json)
+    again = "" if store == DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
+    if outcome.interrupted:
+        console.print(f"\nInterrupted. The same command goes on from here; relab status {spec.name}{again} shows where it is.")
+        raise typer.Exit(130)
+    console.print(f"\nCompare in MLflow:  relab ui {spec.name}{again}\nWrite the report:   relab report {spec.name}{again}")
+    if outcome.failed:
+        raise RelabError(f"{outcome.failed} of the trials failed; the same command tries them again")

@@ -1,0 +1,29 @@
+"""Errors that a user can act on. The command line prints their message without a traceback and exits with their code."""
+
+
+class RelabError(Exception):
+    """The work failed for a reason that the message explains."""
+
+    exit_code = 1
+
+
+class RequestError(RelabError):
+    """What was asked for is wrong: nothing was run."""
+
+    exit_code = 2
+
+
+class SpecError(RequestError):
+    """A spec does not say what can be done; the message lists every mistake in it."""
+
+
+class NotFound(RequestError):
+    """A method, corpus, study or file that is not there."""
+
+
+class DataError(RequestError):
+    """A corpus file that its reader cannot accept: ``file:line: reason``."""
+
+
+class StoreError(RelabError):
+    """The study's store cannot be read or written."""

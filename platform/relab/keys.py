@@ -1,0 +1,47 @@
+"""A trial's key: equal for two trials exactly when their results must be equal."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from relab.method import Config, Method
+
+
+def trial_key(method: Method[Any], config: Config, corpus: str, seed: int, *, opens_test: bool = False) -> str:
+    """Twenty hexadecimal digits over everything that determines a trial's numbers.
+
+    ``corpus`` is the fingerprint of the data as the trial sees them, fold and size included. A field at its default
+    counts as absent, so that a new field does not change old keys; one marked ``changes_results: False`` never counts.
+    The method's ``version`` stands for its code.
+    """
+    parts = {
+        "method": method.name,
+        "version": method.version,
+        "config": significant(config),
+        "corpus": corpus,
+        "seed": seed,
+        "opens_test": opens_test,
+    }
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def significant(config: BaseModel) -> dict[str, Any]:
+    """The fields of a config that differ from their defaults and can change a result, as JSON values."""
+    kept: dict[str, Any] = {}
+    values: Mapping[str, Any] = config.model_dump(mode="json")
+    for name, info in type(config).model_fields.items():
+        extra = info.json_schema_extra
+        if isinstance(extra, dict) and extra.get("changes_results") is False:
+            continue
+        value = getattr(config, name)
+        if isinstance(value, BaseModel):
+            inner = significant(value)
+            if inner:
+                kept[name] = inner
+        elif value != info.get_default(call_default_factory=True, validated_data={}):
+            kept[name] = values[name]
+    return kept

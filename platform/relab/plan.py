@@ -1,0 +1,146 @@
+"""From a validated spec to the trials it asks for: pure, and quick enough for a dry run of thousands."""
+
+import json
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from relab.designs import FULL, Arm, switched
+from relab.fields import overlay
+from relab.keys import trial_key
+from relab.method import Config, Method
+
+if TYPE_CHECKING:
+    from relab.spec import Spec
+
+SWEEP = "sweep"
+
+
+class Fold(BaseModel):
+    """One fold of a cross-validation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    index: int
+    count: int
+
+
+class PlannedTrial(BaseModel):
+    """One training run to do, fully determined."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    """Its place in the study, from 0."""
+    key: str
+    method: str
+    arm: str
+    off: tuple[str, ...] = ()
+    seed: int
+    fold: Fold | None = None
+    config: dict[str, Any]
+    """The whole resolved config."""
+    parameters: dict[str, Any] = {}
+    """Dotted fields that the search drew, or that the arm changed."""
+    corpus: str
+    """Fingerprint of the data as the trial sees them."""
+    smoke: bool = False
+    opens_test: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study trains, as far as that is known before it runs."""
+
+    trials: tuple[PlannedTrial, ...]
+    finished: frozenset[str]
+    """Keys that have a result already: they are not trained again."""
+    to_draw: int = 0
+    """Trials whose parameters a search will draw."""
+
+    def frame(self) -> pl.DataFrame:
+        """One row per trial."""
+        return pl.DataFrame(
+            [
+                {
+                    "number": trial.number, "key": trial.key, "arm": trial.arm, "off": list(trial.off), "seed": trial.seed,
+                    "fold": None if trial.fold is None else trial.fold.index,
+                    "parameters": json.dumps(trial.parameters),
+                    "state": "finished" if trial.key in self.finished else "new",
+                }
+                for trial in self.trials
+            ],
+            schema={"number": pl.Int64, "key": pl.String, "arm": pl.String, "off": pl.List(pl.String), "seed": pl.Int64,
+                    "fold": pl.Int64, "parameters": pl.String, "state": pl.String},
+        )
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Makes planned trials of one study: validates each config once, however many seeds and folds train it."""
+
+    spec: "Spec"
+    method: Method[Any]
+    corpora: Mapping[Fold | None, str]
+    """Fingerprint of the corpus, or of each fold of it."""
+
+    def trials(
+        self, first: int, arm: Arm, parameters: Mapping[str, Any], seeds: Iterable[int], *, smoke: bool = False
+    ) -> list[PlannedTrial]:
+        """One arm, or one draw of a search, on every seed and fold, numbered from ``first``."""
+        settings = switched(self.spec.settings(self.method), arm)
+        if smoke:
+            settings = overlay(overlay(settings, self.method.presets["smoke"]), arm.changes)
+        config: Config = self.method.Config.model_validate(overlay(settings, parameters))
+        values = config.model_dump(mode="json")
+        opens_test = self.spec.protocol == "paper" and not smoke
+        planned = []
+        for seed in seeds:
+            for fold, fingerprint in self.corpora.items():
+                key = trial_key(self.method, config, fingerprint, seed, opens_test=opens_test)
+                planned.append(
+                    PlannedTrial(
+                        number=first + len(planned), key=key, method=self.spec.method, arm=arm.name, off=arm.off, seed=seed,
+                        fold=fold, config=values, parameters=dict(parameters) or dict(arm.changes), corpus=fingerprint,
+                        smoke=smoke, opens_test=opens_test,
+                    )
+                )
+        return planned
+
+
+def plan(
+    spec: "Spec", method: Method[Any], corpora: Mapping[Fold | None, str], finished: Container[str] = ()
+) -> Plan:
+    """The trials of a spec, seed by seed: the arms of the first seed come first, so that differences show early.
+
+    Numbers name a trial's place in the design. For a sweep, only what is known before it runs.
+    """
+    planner = Planner(spec, method, corpora)
+    trials: list[PlannedTrial] = []
+    to_draw = 0
+    if spec.kind == "sweep":
+        known = spec.known_points(method)
+        for point in known:
+            trials += planner.trials(len(trials), Arm(SWEEP), point, [spec.seed])
+        to_draw = max(0, spec.budget.trials - len(trials))
+    else:
+        arms = spec.arms(method)
+        for seed in spec.seeds:
+            for arm in arms:
+                trials += planner.trials(len(trials), arm, {}, [seed])
+    return Plan(tuple(trials), frozenset(trial.key for trial in trials if trial.key in finished), to_draw)
+
+
+def smoke_plan(spec: "Spec", method: Method[Any], corpus: str) -> Plan:
+    """Every arm with the method's ``smoke`` preset, under one seed."""
+    planner = Planner(spec, method, {None: corpus})
+    trials: list[PlannedTrial] = []
+    for arm in spec.arms(method):
+        trials += planner.trials(len(trials), arm, {}, [0], smoke=True)
+    return Plan(tuple(trials), frozenset())
+
+
+__all__ = ["FULL", "SWEEP", "Fold", "Plan", "PlannedTrial", "Planner", "plan", "smoke_plan"]

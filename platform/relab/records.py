@@ -1,0 +1,320 @@
+"""The one truth: what was asked and what came of it. Every file is written once, whole, and never changed."""
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from relab.environment import Environment
+from relab.errors import NotFound, StoreError
+from relab.plan import PlannedTrial
+
+FailureKind = Literal["out of memory", "not a number", "timeout", "preempted", "no space left", "error"]
+R = TypeVar("R", bound=BaseModel)
+
+RESULT, METRICS = "result.json", "metrics.parquet"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Result(_Record):
+    """How a trial ended. ``scores`` are those of the report marked best, else of the last one."""
+
+    key: str
+    state: Literal["finished", "pruned"]
+    scores: dict[str, float]
+    reports: int
+    best: int | None
+    """The report marked best, from 0."""
+    weights: str
+    """A digest of the weights that count; empty for a pruned trial."""
+    seconds: float
+    """Wall time of training, earlier attempts included."""
+    peak_memory: int
+    """Bytes."""
+    started: float
+    ended: float
+    environment: Environment
+
+
+class Failure(_Record):
+    """An attempt that did not end well; a trial may have several and a result after them."""
+
+    key: str
+    kind: FailureKind
+    message: str
+    traceback: str
+    seconds: float
+    ended: float
+    environment: Environment
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who runs a study at this moment."""
+
+    host: str
+    process: int
+    since: float
+
+    def __str__(self) -> str:
+        return f"process {self.process} on {self.host}, since {time.strftime('%Y-%m-%d %H:%M', time.localtime(self.since))}"
+
+
+def write_once(path: Path, data: bytes) -> bool:
+    """Write a file whole or not at all; a file that is there already stays, and False says so.
+
+    Raises:
+        StoreError: the file cannot be written, with the reason; nothing else is damaged.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(data)
+            os.link(temporary, path)  # unlike a rename, a link never replaces what is there
+        finally:
+            temporary.unlink(missing_ok=True)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {_reason(error)}; what was finished stays") from error
+    return True
+
+
+def _reason(error: OSError) -> str:
+    return "no space left" if error.errno == errno.ENOSPC else error.strerror or str(error)
+
+
+def _read(path: Path, kind: type[R]) -> R | None:
+    """A record, or None if it was never written."""
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {_reason(error)}") from error
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
+        raise StoreError(
+            f"{path} is torn or not of this version ({error.error_count()} problems, first: {error.errors()[0]['msg']}). "
+            "Remove the file: the trial is then trained again."
+        ) from error
+
+
+class Store:
+    """All trials by key, and all studies. A trial that two studies ask for is there once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root).absolute()
+
+    @property
+    def scratch(self) -> Path:
+        """Ray's own files; nothing is read from here again."""
+        return self.root / "ray"
+
+    def trial(self, key: str) -> Path:
+        """The folder of a trial."""
+        return self.root / "trials" / key
+
+    def prepared(self, fingerprint: str) -> Path:
+        """The folder of a prepared corpus."""
+        return self.root / "prepared" / fingerprint
+
+    def result(self, key: str) -> Result | None:
+        """How a trial ended, if it did."""
+        return _read(self.trial(key) / RESULT, Result)
+
+    def write_result(self, result: Result) -> bool:
+        """Record the end of a trial; the first record of a key stays."""
+        return write_once(self.trial(result.key) / RESULT, result.model_dump_json(indent=1).encode())
+
+    def finished(self) -> frozenset[str]:
+        """The keys of all trials with a result."""
+        folder = self.root / "trials"
+        if not folder.is_dir():
+            return frozenset()
+        return frozenset(entry.name for entry in os.scandir(folder) if Path(entry.path, RESULT).exists())
+
+    def write_metrics(self, key: str, history: Sequence[Mapping[str, float]]) -> None:
+        """Keep every report's metrics, one row each, numbered from 1."""
+        import io
+
+        buffer = io.BytesIO()
+        frame = pl.DataFrame([{"report": number, **metrics} for number, metrics in enumerate(history, 1)])
+        frame.write_parquet(buffer, compression="uncompressed")
+        write_once(self.trial(key) / METRICS, buffer.getvalue())
+
+    def metrics(self, key: str) -> pl.DataFrame | None:
+        """One row per report, or None for a trial without a record."""
+        path = self.trial(key) / METRICS
+        return pl.read_parquet(path, memory_map=False) if path.exists() else None
+
+    def write_failure(self, failure: Failure) -> None:
+        """Record one failed attempt beside those before it."""
+        folder, data = self.trial(failure.key) / "failures", failure.model_dump_json(indent=1).encode()
+        number = len(list(folder.glob("[0-9]*.json"))) if folder.is_dir() else 0
+        while not write_once(folder / f"{number:04}.json", data):
+            number += 1
+
+    def failures(self, key: str) -> list[Failure]:
+        """The failed attempts of a trial, oldest first."""
+        found = [_read(path, Failure) for path in sorted((self.trial(key) / "failures").glob("[0-9]*.json"))]
+        return [failure for failure in found if failure is not None]
+
+    def study(self, name: str) -> "StudyStore":
+        """The study called ``name``, new or not."""
+        return StudyStore(self, name)
+
+    def studies(self) -> list["StudyStore"]:
+        """All studies, by name."""
+        folder = self.root / "studies"
+        return [self.study(path.name) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+
+    def existing_study(self, name: str) -> "StudyStore":
+        """The study called ``name``.
+
+        Raises:
+            NotFound: with the studies that are there.
+        """
+        names = [study.name for study in self.studies()]
+        if name not in names:
+            raise NotFound(f"no study {name!r} in {self.root}; there are: {', '.join(names) or 'none'}")
+        return self.study(name)
+
+
+class Description(_Record):
+    """What a study is: written anew by each run, for people and reports; nothing is decided from it."""
+
+    spec: dict[str, Any]
+    kind: Literal["sweep", "ablation", "training"]
+    method: str
+    objective: str
+    mode: Literal["max", "min"]
+    corpus: str
+    fingerprints: dict[str, str]
+    protocol: Literal["clean", "paper"]
+
+
+@dataclass(frozen=True)
+class StudyStore:
+    """One study: which trials it asked for, in order. What came of them is the store's."""
+
+    store: Store
+    name: str
+
+    @cached_property
+    def folder(self) -> Path:
+        return self.store.root / "studies" / self.name
+
+    def describe(self, description: Description) -> None:
+        """Say what the study is; the newest run's words replace those before."""
+        path = self.folder / "study.json"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".study.{uuid.uuid4().hex[:8]}")
+            temporary.write_text(description.model_dump_json(indent=1), encoding="utf-8")
+            os.replace(temporary, path)
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {_reason(error)}") from error
+
+    def description(self) -> Description:
+        """What the study is.
+
+        Raises:
+            NotFound: nobody has run it yet.
+        """
+        found = _read(self.folder / "study.json", Description)
+        if found is None:
+            raise NotFound(f"the study {self.name!r} has not been run yet")
+        return found
+
+    def ask(self, trial: PlannedTrial) -> None:
+        """Record that a trial is wanted, before it starts; asked again, nothing changes."""
+        write_once(self.folder / "asked" / f"{trial.number:06}.json", trial.model_dump_json().encode())
+
+    def asked(self) -> list[PlannedTrial]:
+        """All trials asked for so far, by number."""
+        found = [_read(path, PlannedTrial) for path in sorted((self.folder / "asked").glob("[0-9]*.json"))]
+        return [trial for trial in found if trial is not None]
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the study's one driver, for as long as the block lasts; the lock ends with its process.
+
+        Raises:
+            StoreError: another driver has it, and which.
+        """
+        path = self.folder / "driver.lock"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = path.open("a+")
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {_reason(error)}") from error
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise StoreError(f"the study {self.name!r} is being run by {self.holder()}: one driver at a time") from error
+            handle.truncate(0)
+            json.dump({"host": socket.gethostname(), "process": os.getpid(), "since": time.time()}, handle)
+            handle.flush()
+            yield
+
+    def holder(self) -> Holder | None:
+        """Who runs the study now, if anybody does."""
+        try:
+            with (self.folder / "driver.lock").open("r+") as handle:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    return Holder(**json.loads(handle.read() or '{"host": "unknown", "process": 0, "since": 0}'))
+        except FileNotFoundError:
+            pass
+        return None
+
+    def frame(self) -> pl.DataFrame:
+        """One row per trial asked for: its place in the design, its state, its scores (``score/<metric>``), its cost."""
+        running = self.holder() is not None
+        return pl.DataFrame([self._row(trial, running) for trial in self.asked()], infer_schema_length=None)
+
+    def _row(self, trial: PlannedTrial, running: bool) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "number": trial.number, "key": trial.key, "arm": trial.arm, "off": list(trial.off), "seed": trial.seed,
+            "fold": None if trial.fold is None else trial.fold.index, "parameters": json.dumps(trial.parameters),
+        }
+        result = self.store.result(trial.key)
+        if result is None:
+            failures = self.store.failures(trial.key)
+            state = "failed" if failures else "running" if running else "waiting"
+            return row | {"state": state, "failure": failures[-1].kind if failures else None}
+        row |= {"state": result.state, "failure": None, "reports": result.reports, "seconds": result.seconds,
+                "peak_memory": result.peak_memory, "weights": result.weights, "ended": result.ended,
+                "code": result.environment.code, "torch": result.environment.torch, "device": result.environment.device}
+        return row | {f"score/{name}": value for name, value in result.scores.items()}
+
+    def metrics(self) -> pl.DataFrame:
+        """Every report of every trial: key, arm, seed, fold, report, and one column per metric."""
+        frames = []
+        for trial in self.asked():
+            found = self.store.metrics(trial.key)
+            if found is not None:
+                fold = None if trial.fold is None else trial.fold.index
+                about = (pl.lit(trial.key).alias("key"), pl.lit(trial.arm).alias("arm"), pl.lit(trial.seed).alias("seed"))
+                frames.append(found.select(*about, pl.lit(fold, pl.Int64).alias("fold"), pl.all()))
+        return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()

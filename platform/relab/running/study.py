@@ -1,0 +1,152 @@
+"""A study from its spec to its records: what ``relab sweep``, ``relab ablate`` and ``relab train`` do."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import ray
+from rich.console import Console
+
+from relab.corpus import describe
+from relab.errors import RelabError
+from relab.method import Method
+from relab.methods import find_method
+from relab.plan import Plan, PlannedTrial, plan, smoke_plan
+from relab.progress import Progress, standard_error
+from relab.records import Result, Store, StudyStore
+from relab.running.data import Data
+from relab.running.driver import Listener, Run, connect, drive
+from relab.running.execute import Order
+from relab.running.resources import Slots, slots
+from relab.search import ListSource, Source, sweep_source
+from relab.spec import AblationSpec, Spec, SweepSpec
+from relab.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run, as opposed to what: nothing here can change a result."""
+
+    store: Path
+    given: Mapping[str, Path] = field(default_factory=dict)
+    """Where corpora and vectors lie, by name."""
+    slots: int | None = None
+    track: bool = True
+    console: Console = field(default_factory=standard_error)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. The results themselves are the study's records."""
+
+    study: StudyStore
+    failed: int
+    interrupted: bool
+
+
+def run(spec: Spec, options: Options) -> Outcome:
+    """Run a study, or go on with it: whatever is finished is kept, whatever is missing is trained.
+
+    Raises:
+        RequestError: the corpus is not there, or a trial could never be placed.
+        StoreError: another driver holds the study, or the store cannot be written.
+        RelabError: an arm of an ablation does not differ from the full model.
+    """
+    began = time.time()
+    method = find_method(spec.method)
+    store = Store(options.store)
+    study = store.study(spec.name)
+    with study.lock():
+        with Tracker(store, study.name, enabled=options.track) as tracker:
+            data = Data.of(spec, method, store, options.given)
+            options.console.print(_opening(spec, data))
+            connect()
+            placed = slots(spec.resources, ray.cluster_resources(), options.slots)
+            study.describe(spec, data.fingerprints())
+            job = _Job(spec, method, study, data, placed, tracker, options, began)
+            if isinstance(spec, AblationSpec):
+                job.smoke()
+            return job.train()
+
+
+@dataclass(frozen=True)
+class _Job:
+    spec: Spec
+    method: Method
+    study: StudyStore
+    data: Data
+    slots: Slots
+    tracker: Tracker
+    options: Options
+    began: float
+
+    def smoke(self) -> None:
+        """Train every arm for a moment; an arm that equals the full model removes nothing, and is refused."""
+        planned = smoke_plan(self.spec, self.method, self.data.variant(None, smoke=True).fingerprint).trials
+        run = self._drive(ListSource(planned), "smoke runs", len(planned), listeners=())
+        if run.interrupted:
+            return
+        if run.failed:
+            worst = run.failed[0]
+            raise RelabError(f"a smoke run failed, nothing was trained: {worst.message}\n{worst.traceback}")
+        same = equal_arms(planned, {trial.key: self.study.store.result(trial.key) for trial in planned})
+        if same:
+            raise RelabError(
+                f"{', '.join(same)}: equal to the full model in weights, scores and reports after a smoke run. "
+                "What such an arm removes was not there; nothing was trained."
+            )
+
+    def train(self) -> Outcome:
+        """Train what the plan or the search asks for."""
+        source, total = self._source()
+        run = self._drive(source, self.spec.name, total, listeners=(self.tracker,))
+        return Outcome(self.study, len(run.failed), run.interrupted)
+
+    def _source(self) -> tuple[Source, int | None]:
+        if isinstance(self.spec, SweepSpec):
+            return sweep_source(self.spec, self.method, self.data.fingerprints(), self.study), self.spec.budget.trials
+        trials = plan(self.spec, self.method, self.data.fingerprints(), ()).trials
+        return ListSource(trials), len(trials)
+
+    def _drive(self, source: Source, title: str, total: int | None, listeners: Sequence[Listener]) -> Run:
+        with Progress(title, total, self.method.objective, self.slots.count, self.options.console) as progress:
+            hours = self.spec.budget.hours if isinstance(self.spec, SweepSpec) else None
+            run = Run(
+                self.study,
+                source,
+                self._order,
+                self.slots,
+                (*listeners, progress),
+                deadline=None if hours is None else self.began + 3600 * hours,
+            )
+            drive(run)
+        return run
+
+    def _order(self, trial: PlannedTrial) -> Order:
+        wanted = self.spec.resources
+        return Order(
+            trial,
+            str(self.study.store.root),
+            self.data.prepared(trial),
+            threads=max(1, int(wanted.cpus)),
+            gpus=wanted.gpus,
+            workers=wanted.workers,
+        )
+
+
+def equal_arms(trials: Sequence[PlannedTrial], results: Mapping[str, Result | None]) -> list[str]:
+    """The arms whose weights, scores and number of reports equal the full model's."""
+    full = next(results[trial.key] for trial in trials if not trial.off)
+    if full is None:
+        return []
+    return [
+        trial.arm
+        for trial in trials
+        if trial.off and (other := results[trial.key]) is not None
+        and (other.weights, other.scores, other.reports) == (full.weights, full.scores, full.reports)
+    ]
+
+
+def _opening(spec: Spec, data: Data) -> str:
+    return f"{spec.name}: {data.method.title}\n{describe(data.corpus)}"

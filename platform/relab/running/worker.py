@@ -1,0 +1,92 @@
+"""What runs in a Ray worker: one trial's loop inside Ray Train, its reports handed to Ray Tune."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ray import train, tune
+from ray.train import ScalingConfig
+from ray.train.torch import TorchTrainer
+from ray.tune.integration.ray_train import TuneReportCallback
+
+from relab.records import Failure, Result, Store
+from relab.running.execute import Order, execute, failure
+
+REPORT, HISTORY, RECORD = "relab_report", "relab_history", "relab_record"
+"""Keys of what a worker sends: a report's number, all metrics so far, the record that ends the trial."""
+
+
+def run_trial(config: dict[str, Any]) -> None:
+    """The function that Ray Tune calls; ``config["order"]`` is an ``Order``.
+
+    One worker trains in this process (Ray Train's local mode: a trial starts in a tenth of a second); several train in
+    a worker group of their own.
+    """
+    order: Order = config["order"]
+    if order.workers == 1 and not order.worker_group:
+        outcome = _local(order)
+    else:
+        outcome = _worker_group(order)
+    tune.report({RECORD: outcome.model_dump(mode="json")})
+
+
+def _local(order: Order) -> Result | Failure:
+    sent = False
+
+    def on_report(number: int, metrics: Mapping[str, float], history: list[Mapping[str, float]]) -> None:
+        nonlocal sent
+        tune.report(_message(number, metrics, history, first=not sent))
+        sent = True
+
+    outcome: list[Result | Failure] = []
+    TorchTrainer(lambda: outcome.append(_attempt(order, on_report)), scaling_config=ScalingConfig(num_workers=0)).fit()
+    return outcome[0]
+
+
+def _worker_group(order: Order) -> Result | Failure:
+    def loop() -> None:
+        context, sent = train.get_context(), False
+
+        def on_report(number: int, metrics: Mapping[str, float], history: list[Mapping[str, float]]) -> None:
+            nonlocal sent
+            train.report(_message(number, metrics, history, first=not sent))
+            sent = True
+
+        _attempt(order, on_report, context.get_world_rank(), context.get_world_size())
+
+    store = Store(Path(order.store))
+    TorchTrainer(
+        loop,
+        scaling_config=ScalingConfig(
+            num_workers=order.workers,
+            use_gpu=order.gpus > 0,
+            resources_per_worker={"CPU": order.threads} | ({"GPU": order.gpus} if order.gpus else {}),
+        ),
+        run_config=train.RunConfig(
+            name=order.trial.key,
+            storage_path=str(store.scratch),
+            callbacks=[TuneReportCallback()],
+        ),
+    ).fit()
+    result = store.result(order.trial.key)
+    return result if result is not None else store.failures(order.trial.key)[-1]
+
+
+def _attempt(order: Order, on_report: Any, rank: int = 0, world_size: int = 1) -> Result | Failure:
+    """Train; an error of the method becomes a record, so that the worker lives on for the next trial."""
+    started = time.time()
+    try:
+        return execute(order, on_report, rank=rank, world_size=world_size)
+    except Exception as error:  # noqa: BLE001 -- whatever a method raises is recorded, class and traceback, and shown
+        failed = failure(order.trial, error, started, world_size)
+        if rank == 0:
+            Store(Path(order.store)).write_failure(failed)
+        return failed
+
+
+def _message(
+    number: int, metrics: Mapping[str, float], history: list[Mapping[str, float]], first: bool
+) -> dict[str, Any]:
+    """The first report of an attempt brings the history along: a resumed trial has one that the driver has not seen."""
+    return {REPORT: number, HISTORY: [dict(m) for m in history] if first else [dict(metrics)]}

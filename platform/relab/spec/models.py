@@ -1,0 +1,257 @@
+"""What a spec says, once it is known to be right: frozen, typed, with the defaults filled in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from relab.designs import FULL, Arm, leave_one_out
+from relab.fields import nested, overlay
+from relab.method import Config, Method, Objective
+
+Number = int | float
+
+
+class CorpusReference(Config):
+    """A corpus by name, with its reader's options."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+class Resources(Config):
+    """What one worker of a trial gets, and how many workers a trial has."""
+
+    cpus: float = Field(1, gt=0)
+    gpus: float = Field(0, ge=0)
+    workers: int = Field(1, ge=1)
+
+
+class ObjectiveChoice(Config):
+    """The metric to search for, and its direction."""
+
+    metric: str
+    mode: Literal["max", "min"] = "max"
+
+
+class Dimension(Config):
+    """The values that a search may give one field: exactly one of the five forms."""
+
+    choice: tuple[Any, ...] | None = None
+    uniform: tuple[float, float] | None = None
+    loguniform: tuple[float, float] | None = None
+    int: tuple[Number, Number] | None = None
+    logint: tuple[Number, Number] | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        forms = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(forms) != 1:
+            raise ValueError("give exactly one of choice, uniform, loguniform, int, logint")
+        form = forms[0]
+        if form == "choice":
+            if not self.choice:
+                raise ValueError("a choice needs at least one value")
+            return self
+        low, high = getattr(self, form)
+        if form in {"int", "logint"} and not (float(low).is_integer() and float(high).is_integer()):
+            raise ValueError(f"{form} needs whole numbers")
+        if low >= high:
+            raise ValueError(f"the lower end {low:g} is not below the upper end {high:g}")
+        if form.startswith("log") and low <= 0:
+            raise ValueError(f"a logarithmic range starts above 0, not at {low:g}")
+        return self
+
+    @property
+    def form(self) -> str:
+        """Which of the five forms it has."""
+        return next(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+    @property
+    def probes(self) -> tuple[Any, ...]:
+        """Values that show whether a field accepts the whole dimension: every choice, or both ends."""
+        if self.choice is not None:
+            return self.choice
+        low, high = getattr(self, self.form)
+        return (int(low), int(high)) if self.form in {"int", "logint"} else (low, high)
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value lies in the dimension."""
+        if self.choice is not None:
+            return value in self.choice
+        low, high = self.probes
+        return isinstance(value, Number) and low <= value <= high
+
+
+class Search(Config):
+    """How the next configuration is chosen."""
+
+    algorithm: Literal["tpe", "random", "grid", "bisect"] = "tpe"
+    seed: int = 0
+
+
+class Stop(Config):
+    """When a trial of a sweep is stopped early: ``asha`` is successive halving from report ``grace`` on."""
+
+    rule: Literal["none", "asha"] = "none"
+    grace: int = Field(1, ge=1)
+    reduction: int = Field(3, ge=2)
+
+
+class Budget(Config):
+    """How much a sweep may train; ``hours`` counts each run of the command anew and starts no trial after its end."""
+
+    trials: int = Field(20, ge=1)
+    hours: float | None = Field(None, gt=0)
+
+
+class BaseSpec(Config):
+    """What every spec says."""
+
+    kind: ClassVar[Literal["sweep", "ablation", "training"]]
+    name: str = ""
+    """Of the study; the file's stem unless ``--study`` says otherwise."""
+    method: str
+    corpus: CorpusReference
+    vectors: str | None = None
+    preset: str | None = None
+    base: dict[str, Any] = {}
+    """Fields of the method's config, nested or dotted, over the preset and the defaults."""
+    protocol: Literal["clean", "paper"] = "clean"
+    folds: int | None = Field(None, ge=3)
+    resources: Resources = Resources()
+    objective: ObjectiveChoice | None = None
+
+    @field_validator("corpus", mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, Mapping):
+            return {"name": value.get("name"), "options": {k: v for k, v in value.items() if k != "name"}}
+        return value
+
+    @field_validator("vectors", mode="before")
+    @classmethod
+    def _no_vectors(cls, value: Any) -> Any:
+        return None if value == "none" else value
+
+    def settings(self, method: Method[Any]) -> dict[str, Any]:
+        """The preset with ``base`` over it: what a config is validated from."""
+        return overlay(nested(method.presets[self.preset] if self.preset else {}), self.base)
+
+    def aim(self, method: Method[Any]) -> Objective:
+        """The objective: the spec's own, else the method's."""
+        return method.objective if self.objective is None else Objective(self.objective.metric, self.objective.mode)
+
+    def arms(self, method: Method[Any]) -> tuple[Arm, ...]:
+        """The variants to train; without a design the full configuration alone."""
+        return (Arm(FULL),)
+
+    def single(self) -> "TrainingSpec":
+        """The base configuration alone, on the first seed."""
+        shared = {name: getattr(self, name) for name in BaseSpec.model_fields}
+        return TrainingSpec(**shared, seeds=self.first_seeds)
+
+    @property
+    def first_seeds(self) -> tuple[int, ...]:
+        """The first training seed."""
+        return (0,)
+
+
+class SweepSpec(BaseSpec):
+    """A search."""
+
+    kind = "sweep"
+    space: dict[str, Dimension] = Field(min_length=1)
+    search: Search = Search()
+    stop: Stop = Stop()
+    budget: Budget = Budget()
+    start_from: tuple[str, ...] = ()
+    """Presets whose settings are tried first."""
+    seed: int = 0
+    """Of every training run: a sweep compares settings under one seed."""
+
+    @property
+    def first_seeds(self) -> tuple[int, ...]:
+        return (self.seed,)
+
+
+def _seeds(value: Any) -> Any:
+    return tuple(range(value)) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else value
+
+
+class _Seeded(BaseSpec):
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+
+    _count = field_validator("seeds", mode="before")(_seeds)
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a seed comes twice")
+        return value
+
+    @property
+    def first_seeds(self) -> tuple[int, ...]:
+        return self.seeds[:1]
+
+
+class ArmChoice(Config):
+    """A named arm of the design ``arms``: components to turn off, fields to set."""
+
+    off: tuple[str, ...] = ()
+    set: dict[str, Any] = {}
+
+
+class AblationSpec(_Seeded):
+    """An ablation."""
+
+    kind = "ablation"
+    design: Literal["leave_one_out", "arms"]
+    components: tuple[str, ...] | None = None
+    named: dict[str, ArmChoice] = Field({}, alias="arms")
+    published: str | None = None
+
+    def arms(self, method: Method[Any]) -> tuple[Arm, ...]:
+        known = {component.name: component for component in method.components}
+        if self.design == "leave_one_out":
+            return leave_one_out([known[name] for name in (known if self.components is None else self.components)])
+        arms = [Arm(FULL)]
+        for name, choice in self.named.items():
+            changes: dict[str, Any] = {}
+            for component in choice.off:
+                changes |= known[component].off
+            arms.append(Arm(name, choice.off, changes | choice.set))
+        return tuple(arms)
+
+
+class TrainingSpec(_Seeded):
+    """A configuration to train, nothing varied."""
+
+    kind = "training"
+
+
+Spec = SweepSpec | AblationSpec | TrainingSpec
+
+
+def kind_of(values: Mapping[str, Any]) -> type[Spec]:
+    """Which kind of spec a mapping is: a search has a ``space``, an ablation a ``design``."""
+    if "space" in values:
+        return SweepSpec
+    if "design" in values:
+        return AblationSpec
+    return TrainingSpec
+
+
+SHIPPED_FOLDERS = ("search_spaces", "ablations")
+
+
+def shipped_folders() -> tuple[Path, ...]:
+    """Where the shipped specs lie: beside the checkout's ``platform``, else inside the installed package."""
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parents[1]
+    root = checkout if (checkout / "platform" / "relab").is_dir() else package / "_shipped"
+    return tuple(root / folder for folder in SHIPPED_FOLDERS)

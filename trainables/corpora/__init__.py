@@ -1,0 +1,1 @@
+"""Readers, generators and descriptions of the corpora that the methods train on."""
