@@ -141,6 +141,19 @@ class Trial:
         self.history, self.best, self._seconds_before = kept["history"], kept["best"], kept["seconds"]
         return Checkpoint.load(found)
 
+    def save(self, checkpoint: Callable[[], Checkpoint]) -> None:
+        """Keep the state between reports, in a part of a loop that has nothing to report."""
+        self._latest = checkpoint
+        if self.rank == 0 and time.monotonic() - self._last_saved >= self._checkpoint_seconds:
+            checkpoint().save(self.last_folder, self._kept())
+            self._last_saved = time.monotonic()
+
+    def conclude(self, checkpoint: Callable[[], Checkpoint]) -> None:
+        """Let these weights count in place of the best epoch's; the scores stay the best report's."""
+        self._latest = checkpoint
+        if self.rank == 0:
+            checkpoint().save(self.weights_folder, self._kept())
+
     def finish(self) -> None:
         """Keep the state after the last report too; the engine calls this when ``train`` has returned."""
         if self.rank == 0 and self._latest is not None:

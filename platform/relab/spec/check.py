@@ -1,0 +1,266 @@
+"""What only the method can tell: fields, values, components, metrics. Collected beside the mistakes of form."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from relab.corpora import corpus_names, vector_names
+from relab.errors import NotFound
+from relab.fields import describe_fields, lookup, nested, overlay
+from relab.method import Config, Method
+from relab.methods import find_method, method_names
+from relab.spec.models import Dimension, kind_of
+from relab.spec.reading import Location, Problems, meant
+
+
+def check_form(values: Mapping[str, Any], problems: Problems) -> Any:
+    """Validate against the spec's own model; the spec if it is right, else None with the problems noted."""
+    kind = kind_of(values)
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        for found in error.errors():
+            location = tuple(part for part in found["loc"] if part != "options" or "options" in values)
+            if found["type"] == "extra_forbidden":
+                problems.add(location, f"no such key; {meant(str(location[-1]), _keys(kind, location[:-1]))}")
+            elif found["type"] == "literal_error":
+                problems.add(location, f"{found['input']!r} is none of {found['ctx']['expected']}{_near(found)}")
+            elif found["type"] == "missing":
+                problems.add(location, "is needed")
+            else:
+                problems.add(location, found["msg"].removeprefix("Value error, "))
+    return None
+
+
+def _near(found: Any) -> str:
+    choices = [choice.strip("' ") for choice in found["ctx"]["expected"].replace(" or ", ",").split(",")]
+    hint = meant(str(found["input"]), choices)
+    return hint[hint.index(";") :] if ";" in hint else ""
+
+
+def _keys(kind: type[BaseModel], location: Location) -> list[str]:
+    """The keys that a spec of this kind has at a location."""
+    model: Any = kind
+    for part in location:
+        info = model.model_fields.get(str(part)) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if info is None:
+            model = Dimension if location[0] == "space" else model
+            continue
+        annotation = info.annotation
+        inside = [a for a in (annotation, *getattr(annotation, "__args__", ())) if isinstance(a, type) and issubclass(a, BaseModel)]
+        model = inside[0] if inside else annotation
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return []
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def check_names(values: Mapping[str, Any], problems: Problems) -> Method[Any] | None:
+    """The method, corpus and vectors that a spec names; the method if it is there."""
+    corpus = values.get("corpus")
+    name = corpus.get("name") if isinstance(corpus, Mapping) else corpus
+    if isinstance(name, str) and ":" not in name and name not in corpus_names():
+        problems.add(("corpus",), f"no corpus {name!r}; {meant(name, corpus_names())}")
+    vectors = values.get("vectors")
+    if isinstance(vectors, str) and vectors != "none" and ":" not in vectors and vectors not in vector_names():
+        problems.add(("vectors",), f"no word vectors {vectors!r}; {meant(vectors, (*vector_names(), 'none'))}")
+    method = values.get("method")
+    if not isinstance(method, str):
+        return None
+    if ":" not in method and method not in method_names():
+        problems.add(("method",), f"no method {method!r}; {meant(method, method_names())}")
+        return None
+    try:
+        return find_method(method)
+    except NotFound as error:
+        problems.add(("method",), str(error))
+        return None
+
+
+class MethodCheck:
+    """Checks everything in a spec that names a part of its method."""
+
+    def __init__(self, values: Mapping[str, Any], method: Method[Any], problems: Problems) -> None:
+        self.values, self.method, self.problems = values, method, problems
+        self.fields = describe_fields(method.Config)
+        preset = values.get("preset")
+        self._preset(("preset",), preset)
+        start = nested(method.presets[preset]) if isinstance(preset, str) and preset in method.presets else {}
+        base = values.get("base")
+        self.base: dict[str, Any] = start
+        if isinstance(base, Mapping):
+            self.base = self._fields(("base",), base, start)
+
+    def run(self) -> None:
+        """Everything beyond ``base``: the space and its start points, components and arms, the objective."""
+        space = self.values.get("space")
+        if isinstance(space, Mapping):
+            self._space(space)
+        starts = self.values.get("start_from")
+        for index, name in enumerate(starts if isinstance(starts, list) else []):
+            self._preset(("start_from", index), name)
+            self._start(("start_from", index), name, space)
+        self._components()
+        self._arms()
+        objective = self.values.get("objective")
+        metric = objective.get("metric") if isinstance(objective, Mapping) else None
+        if isinstance(metric, str) and metric not in self.method.metrics:
+            self.problems.add(("objective", "metric"), f"{self.method.name} does not report {metric!r}; {meant(metric, self.method.metrics)}")
+
+    def _preset(self, location: Location, name: Any) -> None:
+        if name is not None and name not in self.method.presets:
+            self.problems.add(location, f"no preset {name!r}; {meant(str(name), self.method.presets)}")
+
+    def _known(self, location: Location, name: str) -> bool:
+        if name in self.fields:
+            return True
+        self.problems.add(location, f"{self.method.name} has no field {name!r}; {self._siblings(name)}")
+        return False
+
+    def _siblings(self, name: str) -> str:
+        """The fields beside a name that is wrong, or all of them if its group is wrong too."""
+        group = name.rpartition(".")[0]
+        beside = [field for field in self.fields if field.rpartition(".")[0] == group]
+        hint = meant(name, beside or self.fields)
+        return hint if "did you mean" in hint else meant(name, self.fields)
+
+    def _fields(self, location: Location, values: Mapping[str, Any], start: Mapping[str, Any]) -> dict[str, Any]:
+        """Lay ``values`` over ``start`` field by field, noting unknown fields and values that the config refuses."""
+        result = dict(start)
+        for where, name, value in _leaves(values, location, self.fields):
+            if self._known(where, name) and self._accepted(where, result, name, value):
+                result = overlay(result, {name: value})
+        self._whole(location, result)
+        return result
+
+    def _accepted(self, location: Location, base: Mapping[str, Any], name: str, value: Any) -> bool:
+        """Whether the config takes a value in this field; errors elsewhere are not this field's fault."""
+        for error in _errors(self.method.Config, overlay(base, {name: value})):
+            if ".".join(str(part) for part in error["loc"]).startswith(name):
+                self.problems.add(location, f"{value!r}: {error['msg'].removeprefix('Value error, ')}")
+                return False
+        return True
+
+    def _whole(self, location: Location, values: Mapping[str, Any]) -> None:
+        """Rules between fields."""
+        for error in _errors(self.method.Config, values):
+            name = ".".join(str(part) for part in error["loc"])
+            self.problems.add(location, f"{name + ': ' if name else ''}{error['msg'].removeprefix('Value error, ')}")
+
+    def _space(self, space: Mapping[str, Any]) -> None:
+        for name, text in space.items():
+            location: Location = ("space", name)
+            if not self._known(location, str(name)):
+                continue
+            try:
+                dimension = Dimension.model_validate(text)
+            except ValidationError:
+                continue  # noted with the mistakes of form
+            for value in dimension.probes:
+                self._accepted(location, self.base, name, value)
+        search = self.values.get("search")
+        algorithm = search.get("algorithm") if isinstance(search, Mapping) else None
+        forms = [next(iter(text), "") for text in space.values() if isinstance(text, Mapping)]
+        if algorithm == "grid" and any(form != "choice" for form in forms):
+            self.problems.add(("search", "algorithm"), "a grid needs a choice in every dimension; for ranges use tpe or random")
+        if algorithm == "bisect" and forms != ["loguniform"]:
+            self.problems.add(("search", "algorithm"), "bisect searches exactly one dimension, a loguniform one")
+
+    def _start(self, location: Location, name: Any, space: Any) -> None:
+        if name not in self.method.presets or not isinstance(space, Mapping):
+            return
+        settings = self.method.Config.model_validate(overlay(self.base, self.method.presets[name])).model_dump(mode="json")
+        for field, text in space.items():
+            try:
+                dimension = Dimension.model_validate(text)
+                value = lookup(settings, field)
+            except (ValidationError, KeyError):
+                continue  # noted elsewhere
+            if not dimension.holds(value):
+                self.problems.add(location, f"the preset {name!r} has {field} = {value!r}, outside its dimension of the space")
+
+    def _components(self) -> None:
+        named = self.values.get("components")
+        known = {component.name: component for component in self.method.components}
+        chosen = named if isinstance(named, list) else list(known) if self.values.get("design") == "leave_one_out" else []
+        for index, name in enumerate(chosen):
+            location: Location = ("components", index) if isinstance(named, list) else ("design",)
+            if name not in known:
+                self.problems.add(location, f"{self.method.name} has no component {name!r}; {meant(str(name), known)}")
+                continue
+            self._removable(location, name, known[name].off)
+            for other in known[name].requires:
+                if other not in chosen:
+                    continue
+                if self._is_off(known[other].off):
+                    self.problems.add(location, f"{name} needs {other}, which the base turns off")
+        if self.values.get("design") == "leave_one_out" and self.values.get("arms") is not None:
+            self.problems.add(("arms",), "arms belong to `design: arms`")
+
+    def _removable(self, location: Location, name: str, off: Mapping[str, Any]) -> None:
+        if self._is_off(off):
+            fields = ", ".join(f"{field}: {value!r}" for field, value in nested_items(off))
+            self.problems.add(location, f"{name} is off in the base already ({fields}): leaving it out would change nothing")
+
+    def _is_off(self, off: Mapping[str, Any]) -> bool:
+        if _errors(self.method.Config, self.base):
+            return False
+        full = self.method.Config.model_validate(self.base)
+        try:
+            return bool(self.method.Config.model_validate(overlay(self.base, off)) == full)
+        except ValidationError:
+            return False
+
+    def _arms(self) -> None:
+        arms = self.values.get("arms")
+        if self.values.get("design") != "arms":
+            return
+        if not isinstance(arms, Mapping) or not arms:
+            self.problems.add(("design",), "`design: arms` needs arms: {name: {off: […], set: {…}}}")
+            return
+        known = {component.name: component for component in self.method.components}
+        for name, choice in arms.items():
+            if not isinstance(choice, Mapping):
+                continue
+            changes: dict[str, Any] = {}
+            for index, component in enumerate(choice.get("off") or ()):
+                if component in known:
+                    changes |= known[component].off
+                else:
+                    self.problems.add(("arms", name, "off", index), f"no component {component!r}; {meant(str(component), known)}")
+            settings = choice.get("set")
+            if isinstance(settings, Mapping):
+                changed = self._fields(("arms", name, "set"), settings, overlay(self.base, changes))
+            else:
+                changed = overlay(self.base, changes)
+            if not _errors(self.method.Config, self.base) and not _errors(self.method.Config, changed):
+                if self.method.Config.model_validate(changed) == self.method.Config.model_validate(self.base):
+                    self.problems.add(("arms", name), "equals the full model: it changes no field")
+
+
+def nested_items(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Dotted name and value of each setting."""
+    from relab.fields import flatten
+
+    return flatten(nested(values))
+
+
+def _leaves(
+    values: Mapping[str, Any], location: Location, fields: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[Location, str, Any]]:
+    """Where each setting stands, its dotted name, its value; a mapping that is a field's own value stays whole."""
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        group = any(field.startswith(f"{name}.") for field in fields)
+        if isinstance(value, Mapping) and (group or name not in fields):
+            yield from _leaves(value, (*location, str(key)), fields, f"{name}.")
+        else:
+            yield (*location, str(key)), name, value
+
+
+def _errors(config: type[Config], values: Mapping[str, Any]) -> list[Any]:
+    try:
+        config.model_validate(nested(values))
+    except ValidationError as error:
+        return list(error.errors())
+    return []

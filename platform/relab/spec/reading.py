@@ -1,0 +1,167 @@
+"""YAML with line numbers: where each key stands, so that every mistake can be shown in its place."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from relab.errors import NotFound, SpecError
+from relab.fields import nested
+from relab.spec.models import shipped_folders
+
+Location = tuple[str | int, ...]
+
+
+@dataclass
+class Problems:
+    """The mistakes found so far; all of them are shown together."""
+
+    source: "Source"
+    lines: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, location: Location, message: str) -> None:
+        """A mistake at ``location`` (keys from the top of the document)."""
+        name = ".".join(str(part) for part in location)
+        line, place = self.source.place(location)
+        entry = (line, f"{place}: {name}: {message}" if name else f"{place}: {message}")
+        if entry not in self.lines:
+            self.lines.append(entry)
+
+    def raise_any(self) -> None:
+        """One SpecError with every mistake, in the order of the file."""
+        if self.lines:
+            count = len(self.lines)
+            head = f"{self.source.name} has {count} mistake{'s' if count > 1 else ''}:"
+            raise SpecError("\n  ".join([head, *(text for _, text in sorted(self.lines))]))
+
+
+@dataclass
+class Source:
+    """A spec as read: its values, the line of each key, and which keys the command line set."""
+
+    name: str
+    values: dict[str, Any]
+    marks: dict[Location, int]
+    overridden: set[str] = field(default_factory=set)
+
+    def place(self, location: Location) -> tuple[int, str]:
+        """The line of a key, or of the nearest key around it; ``--set`` for what the command line gave."""
+        if location and location[0] in self.overridden:
+            return 0, "--set"
+        for length in range(len(location), -1, -1):
+            if location[:length] in self.marks:
+                line = self.marks[location[:length]]
+                return line, f"{self.name}:{line}"
+        return 1, f"{self.name}:1"
+
+
+def meant(wrong: str, choices: Iterable[str]) -> str:
+    """``choices …; did you mean …`` for a name that is not among them."""
+    known = sorted(choices)
+    near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
+    shown = ", ".join(known) if len(known) <= 14 else f"{', '.join(known[:14])}, … ({len(known)} in all)"
+    return f"choices: {shown or 'none'}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def find_spec(argument: str) -> Path:
+    """A path if it exists, else the shipped spec of that name.
+
+    Raises:
+        NotFound: with the nearest match and the choices.
+    """
+    path = Path(argument)
+    if path.is_file():
+        return path
+    shipped = {file.stem: file for folder in shipped_folders() for file in sorted(folder.glob("*.yaml"))}
+    if path.stem in shipped and path.suffix in {"", ".yaml"} and path.parent.name in {"", *_folder_names()}:
+        return shipped[path.stem]
+    raise NotFound(f"no spec {argument!r}: neither a file nor the name of a shipped one; {meant(argument, shipped)}")
+
+
+def _folder_names() -> set[str]:
+    return {folder.name for folder in shipped_folders()}
+
+
+def read(path: Path) -> Source:
+    """Parse a spec file; a key that stands twice, or a document that is no mapping, is a mistake."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: not UTF-8 at byte {error.start}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        raise SpecError(f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    source = Source(str(path), values if isinstance(values, dict) else {}, {(): 1})
+    problems = Problems(source)
+    if not isinstance(node, yaml.MappingNode):
+        problems.add((), "a spec is a mapping of keys to values")
+    else:
+        _mark(node, (), source.marks, problems)
+    problems.raise_any()
+    return source
+
+
+def _mark(node: yaml.Node, at: Location, marks: dict[Location, int], problems: Problems) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            here = (*at, name)
+            marks[here] = key.start_mark.line + 1
+            if name in seen:
+                problems.add(here, "stands twice")
+            seen.add(name)
+            _mark(value, here, marks, problems)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            marks[*at, index] = value.start_mark.line + 1
+            _mark(value, (*at, index), marks, problems)
+
+
+def change(source: Source, changes: Mapping[str, str], keys: Iterable[str]) -> None:
+    """Lay ``--set a.b=value`` over a spec; a name that is no key of specs is a field of the method's config.
+
+    Raises:
+        SpecError: a value that is not YAML.
+    """
+    known = set(keys)
+    for name, text in changes.items():
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise SpecError(f"--set {name}={text}: the value is not YAML") from error
+        head = name.partition(".")[0]
+        put(source, name if head in known else f"base.{name}", value)
+
+
+def put(source: Source, name: str, value: Any) -> None:
+    """Set one dotted key of the spec, from the command line. Keys of ``base`` and ``space`` stay dotted inside."""
+    head, _, rest = name.partition(".")
+    source.overridden.add(head)
+    if not rest:
+        source.values[head] = value
+        return
+    inner = source.values.get(head)
+    if head in {"base", "space"}:
+        kept = dict(inner) if isinstance(inner, Mapping) else {}
+        source.values[head] = {**(nested(kept) if head == "base" else kept), **_dotted(kept, head, rest, value)}
+        return
+    target = source.values
+    parts = name.split(".")
+    for part in parts[:-1]:
+        child = target.get(part)
+        target[part] = dict(child) if isinstance(child, Mapping) else {}
+        target = target[part]
+    target[parts[-1]] = value
+
+
+def _dotted(kept: Mapping[str, Any], head: str, rest: str, value: Any) -> dict[str, Any]:
+    from relab.fields import overlay
+
+    return {rest: value} if head == "space" else overlay(kept, {rest: value})

@@ -1,0 +1,43 @@
+"""Adversarial training for multi-context joint entity and relation extraction (Bekoulis et al., EMNLP 2018)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from relab.corpus import Corpus
+from relab.method import Component, Method, Objective, Scores
+from relab.prepared import Prepared, Split
+from relab.trial import Checkpoint, Trial
+
+from trainables.corpora.tagged import TaggedSentence
+from trainables.joint_head_selection import data as preparation
+from trainables.joint_head_selection import loop
+from trainables.joint_head_selection.config import COMPONENTS, PRESETS, DataConfig, JointConfig
+from trainables.joint_head_selection.evaluation import METRICS, evaluate
+
+
+class JointHeadSelection(Method[JointConfig]):
+    """Entities by BIO tags or classes, relations by multi-head selection, both from one BiLSTM encoder."""
+
+    name: ClassVar[str] = "joint_head_selection"
+    title: ClassVar[str] = "joint entities and relations by multi-head selection, adversarial training (Bekoulis 2018)"
+    version: ClassVar[int] = 1
+    Config = JointConfig
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
+    components: ClassVar[tuple[Component, ...]] = COMPONENTS
+    objective: ClassVar[Objective] = Objective("dev/overall_f1", "max")
+    metrics: ClassVar[tuple[str, ...]] = ("train/loss", *(f"dev/{name}" for name in METRICS))
+
+    def prepare(self, corpus: Corpus[TaggedSentence], data: DataConfig) -> Prepared:
+        """Index words, characters, tags and arcs."""
+        return preparation.prepare(corpus, data)
+
+    def train(self, config: JointConfig, data: Prepared, trial: Trial) -> None:
+        """Train with early stopping on dev."""
+        loop.train(config, data, trial)
+
+    def evaluate(self, config: JointConfig, split: Split, weights: Path) -> Scores:
+        """Strict, boundaries or relaxed scores, with a table per type and one of counts per sentence."""
+        network = loop.build(config, split)
+        network.load_state_dict(Checkpoint.load(weights).weights())
+        return evaluate(network, config, split, split.shared)
