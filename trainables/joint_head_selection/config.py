@@ -104,10 +104,10 @@ class TrainingConfig(Config):
 
     batch_size: int = Field(1, ge=1)
     """Code: one sentence per step."""
-    shuffle: bool = False
-    """Code: the file's order in every epoch."""
-    initialisation: Literal["glorot", "glorot_zero_bias"] = "glorot"
-    """Code: TensorFlow's Glorot-uniform default for everything, bias vectors included."""
+    shuffle: bool = True
+    """A new order in every epoch. Code: the file's order; it costs two points of dev F1 on CoNLL04."""
+    initialisation: Literal["glorot", "glorot_zero_bias"] = "glorot_zero_bias"
+    """Glorot-uniform weights. Code: ``glorot``, TensorFlow's default for everything, bias vectors included."""
     max_epochs: int = Field(150, ge=1)
     patience: int = Field(30, ge=1)
     """Epochs without a dev score as good as the best, after which training stops."""
@@ -164,7 +164,7 @@ def _code(epochs: int, patience: int, keep: float = 0.9, label: bool = False, al
 
 _CLASSES = {"entities": {"scheme": "classes", "crf": False}, "evaluation": {"matching": "relaxed"}}
 _BATCHED = {
-    "training": {"batch_size": 8, "shuffle": True, "max_epochs": 60, "patience": 20},
+    "training": {"batch_size": 8, "max_epochs": 60, "patience": 20},
     "optimizer": {"lr": 3e-3},
 }
 
@@ -176,7 +176,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper/drec_bio": _code(50, 30, keep=0.7, label=True),
     "paper/drec_bio_adv": _code(60, 35, keep=0.7, label=True, alpha=0.001),
     "batched": _BATCHED,
-    "smoke": {"training": {"batch_size": 8, "shuffle": True, "max_epochs": 3, "patience": 2}, "optimizer": {"lr": 1e-2}},
+    "smoke": {"training": {"batch_size": 8, "max_epochs": 3, "patience": 2}, "optimizer": {"lr": 1e-2}},
 }
 """The released configurations (their epochs and patience differ between baseline and adversarial training, so compare
 arms of one preset, not presets), ``batched`` for speed, ``smoke`` for a moment's run."""

@@ -36,10 +36,7 @@ def _lstm(parameter: Tensor, own: str, lstm: nn.LSTM, stream: torch.Generator) -
         if own.startswith("bias_ih"):
             parameter[lstm.hidden_size : 2 * lstm.hidden_size] = 1  # PyTorch's order of gates: input, forget, cell, output
         return
-    inputs = lstm.input_size if own.startswith("weight_ih") and "_l0" in own else None
-    width = inputs if inputs is not None else parameter.shape[1]
-    joint = width + lstm.hidden_size if own.startswith("weight_ih") else lstm.input_size + lstm.hidden_size
-    _uniform(parameter, math.sqrt(6 / (joint + 4 * lstm.hidden_size)), stream)
+    _uniform(parameter, math.sqrt(6 / (lstm.input_size + 5 * lstm.hidden_size)), stream)
 
 
 def _uniform(parameter: Tensor, limit: float, stream: torch.Generator) -> None:
