@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from relab.corpus import digest
 from relab.designs import FULL, Arm, switched
 from relab.fields import overlay
 from relab.keys import trial_key
 from relab.method import Config, Method
+from relab.spaces import known_points
 
 if TYPE_CHECKING:
     from relab.spec import Spec
@@ -122,16 +124,28 @@ def plan(
     trials: list[PlannedTrial] = []
     to_draw = 0
     if spec.kind == "sweep":
-        known = spec.known_points(method)
-        for point in known:
+        for point in known_points(spec, method):
             trials += planner.trials(len(trials), Arm(SWEEP), point, [spec.seed])
-        to_draw = max(0, spec.budget.trials - len(trials))
+        to_draw = spec.points * len(corpora) - len(trials)
     else:
         arms = spec.arms(method)
         for seed in spec.seeds:
             for arm in arms:
                 trials += planner.trials(len(trials), arm, {}, [seed])
     return Plan(tuple(trials), frozenset(trial.key for trial in trials if trial.key in finished), to_draw)
+
+
+OUTSIDE_REVISION = frozenset({"name", "resources", "objective", "published", "search", "stop", "budget", "start_from"})
+"""What may change between two runs of a study without beginning its list of trials anew."""
+
+
+def revision(spec: "Spec", method: Method[Any], corpora: Mapping[Fold | None, str]) -> str:
+    """Names the list of trials that a study keeps: another base, space, design or corpus begins a new one.
+
+    Nothing is lost by that, since results are kept by key: whatever the new list shares with the old is not trained again.
+    """
+    settled = spec.model_dump(mode="json", exclude=set(OUTSIDE_REVISION))
+    return digest(method.name, str(method.version), json.dumps(settled, sort_keys=True), *corpora.values())[:12]
 
 
 def smoke_plan(spec: "Spec", method: Method[Any], corpus: str) -> Plan:
@@ -143,4 +157,4 @@ def smoke_plan(spec: "Spec", method: Method[Any], corpus: str) -> Plan:
     return Plan(tuple(trials), frozenset())
 
 
-__all__ = ["FULL", "SWEEP", "Fold", "Plan", "PlannedTrial", "Planner", "plan", "smoke_plan"]
+__all__ = ["FULL", "SWEEP", "Fold", "Plan", "PlannedTrial", "Planner", "plan", "revision", "smoke_plan"]

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import io
 import json
 import os
 import socket
@@ -10,7 +11,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -153,8 +153,6 @@ class Store:
 
     def write_metrics(self, key: str, history: Sequence[Mapping[str, float]]) -> None:
         """Keep every report's metrics, one row each, numbered from 1."""
-        import io
-
         buffer = io.BytesIO()
         frame = pl.DataFrame([{"report": number, **metrics} for number, metrics in enumerate(history, 1)])
         frame.write_parquet(buffer, compression="uncompressed")
@@ -207,20 +205,21 @@ class Description(_Record):
     objective: str
     mode: Literal["max", "min"]
     corpus: str
-    fingerprints: dict[str, str]
     protocol: Literal["clean", "paper"]
+    arms: dict[str, dict[str, Any]] = {}
+    """The dotted fields that each arm changes."""
+    published: str | None = None
+    revision: str
+    """Which list of trials is the study's."""
 
 
-@dataclass(frozen=True)
 class StudyStore:
     """One study: which trials it asked for, in order. What came of them is the store's."""
 
-    store: Store
-    name: str
-
-    @cached_property
-    def folder(self) -> Path:
-        return self.store.root / "studies" / self.name
+    def __init__(self, store: Store, name: str) -> None:
+        self.store, self.name = store, name
+        self.folder = store.root / "studies" / name
+        self._description: Description | None = None
 
     def describe(self, description: Description) -> None:
         """Say what the study is; the newest run's words replace those before."""
@@ -232,6 +231,7 @@ class StudyStore:
             os.replace(temporary, path)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {_reason(error)}") from error
+        self._description = description
 
     def description(self) -> Description:
         """What the study is.
@@ -239,19 +239,33 @@ class StudyStore:
         Raises:
             NotFound: nobody has run it yet.
         """
-        found = _read(self.folder / "study.json", Description)
+        found = self._description or _read(self.folder / "study.json", Description)
         if found is None:
             raise NotFound(f"the study {self.name!r} has not been run yet")
         return found
 
     def ask(self, trial: PlannedTrial) -> None:
         """Record that a trial is wanted, before it starts; asked again, nothing changes."""
-        write_once(self.folder / "asked" / f"{trial.number:06}.json", trial.model_dump_json().encode())
+        write_once(self._list() / f"{trial.number:06}.json", trial.model_dump_json().encode())
+
+    def trial(self, number: int) -> PlannedTrial:
+        """The trial of this number.
+
+        Raises:
+            NotFound: nobody asked for it.
+        """
+        found = _read(self._list() / f"{number:06}.json", PlannedTrial)
+        if found is None:
+            raise NotFound(f"the study {self.name!r} has no trial {number}")
+        return found
 
     def asked(self) -> list[PlannedTrial]:
         """All trials asked for so far, by number."""
-        found = [_read(path, PlannedTrial) for path in sorted((self.folder / "asked").glob("[0-9]*.json"))]
+        found = [_read(path, PlannedTrial) for path in sorted(self._list().glob("[0-9]*.json"))]
         return [trial for trial in found if trial is not None]
+
+    def _list(self) -> Path:
+        return self.folder / "asked" / self.description().revision
 
     @contextmanager
     def lock(self) -> Iterator[None]:

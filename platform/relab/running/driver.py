@@ -1,5 +1,6 @@
 """Many trials at once: a source says what to train next, Ray Tune trains it, records and listeners hear of it."""
 
+import json
 import logging
 import os
 import signal
@@ -62,12 +63,17 @@ class Run:
     failures_in_a_row: int = 0
     interrupted: bool = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its parts for a restore, and here the records are what a run goes on from."""
+        return {}
+
     def start(self, trial_id: str) -> PlannedTrial | None:
         """The next trial to train, or None while there is none; what is finished already is told to the source."""
         if len(self.running) >= self.slots.count or self.over:
             return None
         while (planned := self.source.next()) is not None:
-            self.study.ask(planned)
+            if not planned.smoke:
+                self.study.ask(planned)
             known = self.study.store.result(planned.key)
             if known is None:
                 self.running[trial_id] = _Running(planned, time.time())
@@ -87,7 +93,7 @@ class Run:
         """Take in what a worker sent; whether the trial is to stop here."""
         at = self.running[trial_id]
         if RECORD in message:
-            record = message[RECORD]
+            record = json.loads(message[RECORD])
             at.record = (Result if "state" in record else Failure).model_validate(record)
             return False
         new, last = message[HISTORY], message[REPORT]

@@ -12,9 +12,9 @@ from relab.corpus import describe
 from relab.errors import RelabError
 from relab.method import Method
 from relab.methods import find_method
-from relab.plan import Plan, PlannedTrial, plan, smoke_plan
+from relab.plan import PlannedTrial, plan, revision, smoke_plan
 from relab.progress import Progress, standard_error
-from relab.records import Result, Store, StudyStore
+from relab.records import Description, Result, Store, StudyStore
 from relab.running.data import Data
 from relab.running.driver import Listener, Run, connect, drive
 from relab.running.execute import Order
@@ -58,12 +58,12 @@ def run(spec: Spec, options: Options) -> Outcome:
     store = Store(options.store)
     study = store.study(spec.name)
     with study.lock():
-        with Tracker(store, study.name, enabled=options.track) as tracker:
-            data = Data.of(spec, method, store, options.given)
-            options.console.print(_opening(spec, data))
+        data = Data.of(spec, method, store, options.given)
+        options.console.print(_opening(spec, data))
+        study.describe(_description(spec, data))
+        with Tracker(study, options.console, enabled=options.track) as tracker:
             connect()
             placed = slots(spec.resources, ray.cluster_resources(), options.slots)
-            study.describe(spec, data.fingerprints())
             job = _Job(spec, method, study, data, placed, tracker, options, began)
             if isinstance(spec, AblationSpec):
                 job.smoke()
@@ -105,12 +105,13 @@ class _Job:
 
     def _source(self) -> tuple[Source, int | None]:
         if isinstance(self.spec, SweepSpec):
-            return sweep_source(self.spec, self.method, self.data.fingerprints(), self.study), self.spec.budget.trials
+            fingerprints = self.data.fingerprints()
+            return sweep_source(self.spec, self.method, fingerprints, self.study), self.spec.points * len(fingerprints)
         trials = plan(self.spec, self.method, self.data.fingerprints(), ()).trials
         return ListSource(trials), len(trials)
 
     def _drive(self, source: Source, title: str, total: int | None, listeners: Sequence[Listener]) -> Run:
-        with Progress(title, total, self.method.objective, self.slots.count, self.options.console) as progress:
+        with Progress(title, total, self.spec.aim(self.method), self.slots.count, self.options.console) as progress:
             hours = self.spec.budget.hours if isinstance(self.spec, SweepSpec) else None
             run = Run(
                 self.study,
@@ -146,6 +147,22 @@ def equal_arms(trials: Sequence[PlannedTrial], results: Mapping[str, Result | No
         if trial.off and (other := results[trial.key]) is not None
         and (other.weights, other.scores, other.reports) == (full.weights, full.scores, full.reports)
     ]
+
+
+def _description(spec: Spec, data: Data) -> Description:
+    aim, arms = spec.aim(data.method), spec.arms(data.method)
+    return Description(
+        spec=spec.model_dump(mode="json", by_alias=True),
+        kind=spec.kind,
+        method=spec.method,
+        objective=aim.metric,
+        mode=aim.mode,
+        corpus=describe(data.corpus),
+        protocol=spec.protocol,
+        arms={arm.name: dict(arm.changes) for arm in arms},
+        published=spec.published if isinstance(spec, AblationSpec) else None,
+        revision=revision(spec, data.method, data.fingerprints()),
+    )
 
 
 def _opening(spec: Spec, data: Data) -> str:

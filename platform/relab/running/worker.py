@@ -28,7 +28,7 @@ def run_trial(config: dict[str, Any]) -> None:
         outcome = _local(order)
     else:
         outcome = _worker_group(order)
-    tune.report({RECORD: outcome.model_dump(mode="json")})
+    tune.report({RECORD: outcome.model_dump_json()})  # as text: Tune flattens mappings
 
 
 def _local(order: Order) -> Result | Failure:

@@ -158,8 +158,12 @@ class MethodCheck:
                 continue  # noted with the mistakes of form
             for value in dimension.probes:
                 self._accepted(location, self.base, name, value)
-        search = self.values.get("search")
+        search, stop = self.values.get("search"), self.values.get("stop")
         algorithm = search.get("algorithm") if isinstance(search, Mapping) else None
+        if algorithm in {"grid", "bisect"} and self.values.get("start_from"):
+            self.problems.add(("start_from",), f"{algorithm} knows its points; presets to start from go with tpe and random")
+        if isinstance(stop, Mapping) and stop.get("rule") == "asha" and self.values.get("folds"):
+            self.problems.add(("stop", "rule"), "a setting trained on several folds is not stopped by one of them")
         forms = [next(iter(text), "") for text in space.values() if isinstance(text, Mapping)]
         if algorithm == "grid" and any(form != "choice" for form in forms):
             self.problems.add(("search", "algorithm"), "a grid needs a choice in every dimension; for ranges use tpe or random")

@@ -1,5 +1,6 @@
 """What a spec says, once it is known to be right: frozen, typed, with the defaults filled in."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -176,6 +177,14 @@ class SweepSpec(BaseSpec):
     @property
     def first_seeds(self) -> tuple[int, ...]:
         return (self.seed,)
+
+    @property
+    def points(self) -> int:
+        """Settings to train: the budget, and no more than a space of choices has. A grid is whole unless cut on purpose."""
+        everything = math.prod(math.inf if d.choice is None else len(d.choice) for d in self.space.values())
+        if self.search.algorithm == "grid" and "trials" not in self.budget.model_fields_set:
+            return int(everything)
+        return int(min(self.budget.trials, everything))
 
 
 def _seeds(value: Any) -> Any:

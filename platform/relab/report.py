@@ -1,0 +1,194 @@
+"""A study as tables for the terminal, as one JSON object, and as Markdown."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import polars as pl
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from relab.analysis import ArmSummary, best_parameters, search_ranking, summarise_arms
+from relab.designs import FULL
+from relab.method import Objective
+from relab.plan import SWEEP, Plan
+from relab.progress import duration
+from relab.records import Description, Holder, StudyStore
+from relab.spec import Spec
+
+SHOWN = 10
+"""Points of a search that the terminal and the Markdown report show."""
+
+
+def render_plan(spec: Spec, plan: Plan) -> Table:
+    """One row per arm: what it changes, how many trials it has, how many of them are finished."""
+    table = _table("arm", "changes", "trials", "finished", title=f"{spec.name}: {spec.kind} of {spec.method}")
+    frame = plan.frame()
+    for (arm,), rows in frame.group_by(["arm"], maintain_order=True):
+        changes = "" if arm == SWEEP else _settings(json.loads(rows["parameters"][0]))
+        table.add_row(str(arm), changes, str(len(rows)), str((rows["state"] == "finished").sum()))
+    if plan.to_draw:
+        table.add_row(SWEEP, "drawn by the search", str(plan.to_draw), "")
+    new = (frame["state"] == "new").sum() + plan.to_draw
+    table.caption = f"{len(frame) + plan.to_draw} trials, {new} to train"
+    table.caption_justify = "left"
+    return table
+
+
+def render_status(study: StudyStore, frame: pl.DataFrame, holder: Holder | None) -> Text:
+    """How far a study is, what failed, and who runs it."""
+    counts = {state: number for state, number in frame["state"].value_counts().rows()}
+    text = Text.assemble((study.name, "bold"), f"  {len(frame)} trials: ")
+    text.append(", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "none yet")
+    text.append(f"\nbeing run by {holder}" if holder else "\nnobody is running it")
+    for row in frame.filter(pl.col("state") == "failed").iter_rows(named=True):
+        last = study.store.failures(row["key"])[-1]
+        text.append(f"\nfailed: trial {row['number']} ({row['arm']}, seed {row['seed']}): {last.kind}: {last.message}", style="red")
+    return text
+
+
+def study_tables(study: StudyStore) -> list[RenderableType]:
+    """The answer of a study, for the terminal."""
+    described, frame = study.description(), study.frame()
+    if described.kind == "sweep":
+        return _search_tables(described, frame)
+    return [_arms_table(described, summarise_arms(frame, metric), metric) for metric in _metrics_shown(described, frame)]
+
+
+def study_data(study: StudyStore) -> dict[str, Any]:
+    """The same as one JSON object."""
+    described, frame = study.description(), study.frame()
+    objective = _objective(described)
+    data: dict[str, Any] = {
+        "study": study.name, "kind": described.kind, "method": described.method, "corpus": described.corpus,
+        "objective": described.objective, "states": dict(sorted(frame["state"].value_counts().rows())) if len(frame) else {},
+    }
+    if described.kind == "sweep":
+        ranking = search_ranking(frame, objective)
+        rows = [row | {"parameters": json.loads(row["parameters"])} for row in ranking.iter_rows(named=True)]
+        return data | {"best": rows[0] if rows else None, "points": rows}
+    metrics = _metrics_shown(described, frame)
+    return data | {"metrics": {metric: [asdict(summary) for summary in summarise_arms(frame, metric)] for metric in metrics}}
+
+
+def markdown(study: StudyStore) -> str:
+    """The report of a study: what was done, the tables, what the results were made with."""
+    described, frame = study.description(), study.frame()
+    parts = [f"# {study.name}", _about(described, frame)]
+    if described.kind == "sweep":
+        parts.append(_search_markdown(described, frame))
+    else:
+        for metric in _metrics_shown(described, frame):
+            parts.append(_arms_markdown(described, summarise_arms(frame, metric), metric))
+    parts.append(_made_with(frame))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _objective(described: Description) -> Objective:
+    return Objective(described.objective, described.mode)
+
+
+def _metrics_shown(described: Description, frame: pl.DataFrame) -> list[str]:
+    """The objective, and the same metric on the test split where it was opened."""
+    shown = [described.objective, described.objective.replace("dev/", "test/", 1)]
+    return [metric for metric in dict.fromkeys(shown) if f"score/{metric}" in frame.columns]
+
+
+def _search_tables(described: Description, frame: pl.DataFrame) -> list[RenderableType]:
+    ranking = search_ranking(frame, _objective(described))
+    if not len(ranking):
+        return [Text("no trial has finished yet")]
+    names = list(best_parameters(ranking))
+    table = _table("", described.objective, *names, "seconds")
+    for row in ranking.head(SHOWN).iter_rows(named=True):
+        values = json.loads(row["parameters"])
+        table.add_row(str(row["rank"]), f"{row['value']:.4f}", *(_short(values[name]) for name in names), duration(row["seconds"]))
+    stopped = int((frame["state"] == "pruned").sum())
+    table.caption = f"{len(ranking)} settings finished" + (f", {stopped} stopped early" if stopped else "")
+    table.caption_justify = "left"
+    best = " ".join(f"--set {name}={_short(value)}" for name, value in best_parameters(ranking).items())
+    return [table, Text.assemble(("best: ", "bold"), best)]
+
+
+def _arms_table(described: Description, summaries: list[ArmSummary], metric: str) -> RenderableType:
+    table = _table("arm", "seeds", f"mean {metric}", "sd", "difference to full", "95 % interval")
+    for row in summaries:
+        mean, deviation, difference, interval = _cells(row)
+        clear = row.difference is not None and row.difference.excludes_zero
+        table.add_row(row.arm, str(row.seeds), mean, deviation, Text(difference, style="bold" if clear else ""), interval)
+    return table
+
+
+def _cells(row: ArmSummary) -> tuple[str, str, str, str]:
+    """Mean, standard deviation, difference, interval."""
+    deviation = "" if row.deviation is None else f"{row.deviation:.4f}"
+    if row.difference is None:
+        return f"{row.mean:.4f}", deviation, "", ""
+    low, high = row.difference.low, row.difference.high
+    interval = "one seed" if low is None or high is None else f"{low:+.4f} to {high:+.4f}"
+    return f"{row.mean:.4f}", deviation, f"{row.difference.mean:+.4f}", interval
+
+
+def _about(described: Description, frame: pl.DataFrame) -> str:
+    states = ", ".join(f"{number} {state}" for state, number in sorted(frame["state"].value_counts().rows())) if len(frame) else "none"
+    test = "opened: the test score is that of the epoch best on dev" if described.protocol == "paper" else "not opened"
+    return (
+        f"{described.kind} of `{described.method}` on {described.corpus}. Objective: `{described.objective}` ({described.mode}). "
+        f"Test split: {test}. Trials: {states}."
+    )
+
+
+def _search_markdown(described: Description, frame: pl.DataFrame) -> str:
+    ranking = search_ranking(frame, _objective(described))
+    names = list(best_parameters(ranking))
+    rows = [
+        [str(row["rank"]), f"{row['value']:.4f}", *(_short(json.loads(row["parameters"])[name]) for name in names)]
+        for row in ranking.head(SHOWN).iter_rows(named=True)
+    ]
+    return _markdown_table(["rank", described.objective, *names], rows) if rows else ""
+
+
+def _arms_markdown(described: Description, summaries: list[ArmSummary], metric: str) -> str:
+    rows = []
+    for summary in summaries:
+        changes = _settings(described.arms.get(summary.arm, {}))
+        rows.append([summary.arm, changes, str(summary.seeds), *_cells(summary)])
+    head = ["arm", "changes", "seeds", f"mean {metric}", "sd", f"difference to {FULL}", "95 % interval"]
+    return _markdown_table(head, rows) + "\n\nDifferences are taken within the seed; the interval is Student's t over the seeds."
+
+
+def _made_with(frame: pl.DataFrame) -> str:
+    """What the results were made with, and a warning where that differs between them."""
+    if "code" not in frame.columns:
+        return ""
+    ended = frame.filter(pl.col("code").is_not_null())
+    lines = []
+    for column, what in (("torch", "torch"), ("device", "device"), ("code", "code digest")):
+        values = ended[column].unique().sort().to_list()
+        shown = ", ".join(value[:12] for value in values)
+        lines.append(f"- {what}: {shown}" + (" (**the cells differ in this**)" if len(values) > 1 else ""))
+    return "Made with:\n\n" + "\n".join(lines)
+
+
+def _markdown_table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _settings(changes: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={_short(value)}" for name, value in changes.items())
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    return table

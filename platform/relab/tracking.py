@@ -1,0 +1,421 @@
+"""MLflow as a view of the records, written by a process of its own: a server that is down or slow delays no training."""
+
+import fcntl
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+from rich.console import Console
+
+from relab.analysis import best_parameters, search_ranking, summarise_arms
+from relab.errors import RelabError
+from relab.fields import flatten
+from relab.keys import significant
+from relab.method import Objective
+from relab.methods import find_method
+from relab.plan import SWEEP, PlannedTrial
+from relab.records import Failure, Result, Store, StudyStore
+
+FLUSH_SECONDS = 2.0
+CLOSING_SECONDS = 60.0
+"""So long a run waits at its end for MLflow; what is missing then, ``relab sync`` brings."""
+UNREACHABLE = 3
+TRIAL, ARM, REVISION = "relab.trial", "relab.arm", "relab.revision"
+"""Tags that name a run: by them one run is found again, whatever happened in between."""
+
+
+def tracking_uri(store: Store) -> str:
+    """Where MLflow's view of a store is: what ``MLFLOW_TRACKING_URI`` says, else a database beside the records."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store.root / 'mlflow.db'}"
+
+
+def experiment_url(server: str, store: Store, study: str | None) -> str:
+    """The page of a study on a server of MLflow's; the start page without one, or before the study is there."""
+    if study is None:
+        return server
+    experiment = _client(store).get_experiment_by_name(study)
+    return server if experiment is None else f"{server}/#/experiments/{experiment.experiment_id}"
+
+
+def sync(store: Store, study: str) -> int:
+    """Make MLflow say what the records say, from nothing if need be; the number of trials.
+
+    Raises:
+        RelabError: MLflow cannot be reached.
+    """
+    from mlflow.exceptions import MlflowException
+
+    found = store.study(study)
+    try:
+        with _alone(found):
+            return View(found).reconcile(driver_gone=found.holder() is None)
+    except (MlflowException, OSError) as error:
+        raise RelabError(f"MLflow at {tracking_uri(store)}: {_first_line(error)}") from error
+
+
+class Tracker:
+    """Tells the view's process what happens; a listener of the driver. Never waits for it, except a moment at the end."""
+
+    def __init__(self, study: StudyStore, console: Console, *, enabled: bool = True) -> None:
+        self.study, self.console, self.enabled = study, console, enabled
+        self._messages: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        if self.enabled:
+            command = [sys.executable, "-m", "relab.tracking", str(self.study.store.root), self.study.name]
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                start_new_session=True,  # Ctrl-C is for the driver: the view has yet to note how trials ended
+            )
+            self._writer = threading.Thread(target=self._write, daemon=True)
+            self._writer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if not self.enabled:
+            return
+        self._messages.put(None)
+        try:
+            _, trouble = self._process.communicate(timeout=CLOSING_SECONDS) if self._joined() else ("", "")
+        except subprocess.TimeoutExpired:
+            trouble = ""
+        if self._process.returncode != 0:
+            reason = trouble.strip().splitlines()[-1] if trouble.strip() else "it is slow"
+            self.console.print(f"MLflow is not up to date ({reason}); later: relab sync {self.study.name}")
+
+    def started(self, trial: PlannedTrial) -> None:
+        """A trial begins."""
+        self._say(event="started", number=trial.number)
+
+    def reported(self, trial: PlannedTrial, report: int, metrics: Mapping[str, float]) -> None:
+        """A trial has come to the end of an epoch."""
+        self._say(event="reported", number=trial.number, report=report, metrics=dict(metrics), time=time.time())
+
+    def ended(self, trial: PlannedTrial, outcome: Result | Failure | None) -> None:
+        """A trial is over: its record says how."""
+        self._say(event="ended", number=trial.number)
+
+    def _say(self, **message: Any) -> None:
+        if self.enabled:
+            self._messages.put(json.dumps(message))
+
+    def _write(self) -> None:
+        pipe = self._process.stdin
+        assert pipe is not None
+        try:
+            while (line := self._messages.get()) is not None:
+                pipe.write(line + "\n")
+                if self._messages.empty():
+                    pipe.flush()
+            pipe.flush()
+        except OSError:
+            return  # the view has ended; it said why, and the end of the run repeats it
+
+    def _joined(self) -> bool:
+        self._writer.join(CLOSING_SECONDS)
+        return not self._writer.is_alive()
+
+
+@dataclass
+class _Run:
+    """One run of MLflow's."""
+
+    identity: str
+    status: str
+    reports: int = 0
+    """Reports whose metrics are there."""
+
+
+@dataclass
+class View:
+    """The runs of one study in MLflow: the experiment, a parent for each arm, a child for each trial."""
+
+    study: StudyStore
+    children: dict[int, _Run] = field(default_factory=dict)
+    parents: dict[str, _Run] = field(default_factory=dict)
+    pending: dict[int, list[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.client = _client(self.study.store)
+        self.description = self.study.description()
+        self.method = find_method(self.description.method)
+        self.experiment = self._experiment()
+        self._find_runs()
+
+    def follow(self, lines: Iterator[str]) -> None:
+        """Take in a driver's messages as they come, and the records once they end."""
+        self.reconcile(driver_gone=False)
+        trials: dict[int, PlannedTrial] = {}
+        flushed = time.monotonic()
+        for line in lines:
+            message = json.loads(line)
+            number = message["number"]
+            if number not in trials:
+                trials[number] = self.study.trial(number)
+            match message["event"]:
+                case "started":
+                    self._running(trials[number])
+                case "reported":
+                    self._queue(trials[number], message["report"], message["metrics"], message["time"])
+                case "ended":
+                    self._settle(trials[number], gone=True)
+            if time.monotonic() - flushed > FLUSH_SECONDS:
+                self._flush()
+                flushed = time.monotonic()
+        self.reconcile(driver_gone=True)
+
+    def reconcile(self, *, driver_gone: bool) -> int:
+        """Make every run agree with its record; the number of trials asked for."""
+        self._flush()
+        asked = self.study.asked()
+        for trial in asked:
+            self._settle(trial, gone=driver_gone)
+        if asked:
+            self._summarise(driver_gone)
+        return len(asked)
+
+    def _experiment(self) -> str:
+        found = self.client.get_experiment_by_name(self.study.name)
+        if found is not None:
+            if found.lifecycle_stage == "deleted":
+                self.client.restore_experiment(found.experiment_id)
+            return str(found.experiment_id)
+        local = tracking_uri(self.study.store).startswith("sqlite")
+        folder = (self.study.store.root / "mlartifacts" / self.study.name).as_uri() if local else None
+        tags = {"relab.method": self.description.method, "relab.kind": self.description.kind}
+        return str(self.client.create_experiment(self.study.name, artifact_location=folder, tags=tags))
+
+    def _find_runs(self) -> None:
+        token = None
+        while True:
+            wanted = f"tags.`{REVISION}` = '{self.description.revision}'"
+            page = self.client.search_runs([self.experiment], wanted, max_results=1000, page_token=token)
+            for run in page:
+                tags, found = run.data.tags, _Run(run.info.run_id, run.info.status)
+                if TRIAL in tags:
+                    if found.status != "FINISHED" and self.description.objective in run.data.metrics:
+                        history = self.client.get_metric_history(found.identity, self.description.objective)
+                        found.reports = max(metric.step for metric in history)
+                    self.children[int(tags[TRIAL])] = found
+                else:
+                    self.parents[tags[ARM]] = found
+            token = page.token
+            if not token:
+                return
+
+    def _parent(self, arm: str) -> _Run:
+        if arm not in self.parents:
+            changes = {name: _text(value) for name, value in self.description.arms.get(arm, {}).items()}
+            tags = {ARM: arm, REVISION: self.description.revision, "relab.kind": self.description.kind}
+            run = self.client.create_run(self.experiment, tags=tags, run_name=arm)
+            self.client.log_batch(run.info.run_id, params=_params(changes | {"arm": arm}))
+            self.client.log_dict(run.info.run_id, self.description.spec, "spec.json")
+            self.parents[arm] = _Run(run.info.run_id, "RUNNING")
+        return self.parents[arm]
+
+    def _child(self, trial: PlannedTrial) -> _Run:
+        if trial.number in self.children:
+            return self.children[trial.number]
+        from mlflow.entities import Dataset, DatasetInput
+        from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+        components = {component.name for component in self.method.components}
+        tags = {
+            TRIAL: str(trial.number), ARM: trial.arm, REVISION: self.description.revision,
+            MLFLOW_PARENT_RUN_ID: self._parent(trial.arm).identity,
+            "relab.key": trial.key, "relab.seed": str(trial.seed), "relab.method": trial.method,
+            "relab.off": ", ".join(trial.off), "relab.on": ", ".join(sorted(components - set(trial.off))),
+        }
+        name = f"{self.study.name} {trial.number}" if trial.arm == SWEEP else f"{trial.arm}, seed {trial.seed}"
+        fold = "" if trial.fold is None else f", fold {trial.fold.index}"
+        run = self.client.create_run(self.experiment, tags=tags, run_name=name + fold)
+        identity = str(run.info.run_id)
+        set_fields = dict(flatten(significant(self.method.Config.model_validate(trial.config)))) | trial.parameters
+        self.client.log_batch(identity, params=_params(set_fields | {"seed": trial.seed}))
+        corpus = Dataset(self.description.corpus.partition(":")[0], trial.corpus[:36], "relab", json.dumps({"fingerprint": trial.corpus}))
+        self.client.log_inputs(identity, [DatasetInput(corpus, [])])
+        self.client.log_dict(identity, trial.config, "config.json")
+        self.children[trial.number] = _Run(identity, "RUNNING")
+        return self.children[trial.number]
+
+    def _running(self, trial: PlannedTrial) -> None:
+        run = self._child(trial)
+        if run.status != "RUNNING":
+            self.client.update_run(run.identity, status="RUNNING")
+            run.status = "RUNNING"
+
+    def _queue(self, trial: PlannedTrial, report: int, metrics: Mapping[str, float], at: float) -> None:
+        from mlflow.entities import Metric
+
+        run = self._child(trial)
+        if report > run.reports:
+            moment = int(at * 1000)
+            self.pending.setdefault(trial.number, []).extend(Metric(name, value, moment, report) for name, value in metrics.items())
+            run.reports = report
+
+    def _flush(self, number: int | None = None) -> None:
+        for each in [number] if number is not None else list(self.pending):
+            metrics = self.pending.pop(each, [])
+            for at in range(0, len(metrics), 1000):  # the most that one call takes
+                self.client.log_batch(self.children[each].identity, metrics=metrics[at : at + 1000])
+
+    def _settle(self, trial: PlannedTrial, *, gone: bool) -> None:
+        """Bring one run to what its record says; without a record it was left behind, if its driver is gone."""
+        result = self.study.store.result(trial.key)
+        known = self.children.get(trial.number)
+        if result is not None:
+            status = "FINISHED" if result.state == "finished" else "KILLED"
+            if known is None or known.status != status:
+                self._finish(trial, result, status)
+        elif known is not None and known.status == "RUNNING" and gone:
+            failures = self.study.store.failures(trial.key)
+            self._flush(trial.number)
+            if failures:
+                self.client.set_tag(known.identity, "relab.failure", f"{failures[-1].kind}: {failures[-1].message}"[:500])
+            known.status = "FAILED" if failures else "KILLED"
+            self.client.set_terminated(known.identity, known.status)
+
+    def _finish(self, trial: PlannedTrial, result: Result, status: str) -> None:
+        from mlflow.entities import Metric, RunTag
+
+        run, ended = self._child(trial), int(result.ended * 1000)
+        reported = None if run.reports >= result.reports else self.study.store.metrics(trial.key)
+        if reported is not None:
+            for row in reported.iter_rows(named=True):
+                self._queue(trial, row["report"], {k: v for k, v in row.items() if k != "report"}, result.ended)
+        self._flush(trial.number)
+        scores = [Metric(f"best/{name}", value, ended, 0) for name, value in result.scores.items()]
+        cost = [Metric("seconds", result.seconds, ended, 0), Metric("peak_memory", result.peak_memory, ended, 0)]
+        tags = {"relab.state": result.state, "relab.commit": result.environment.commit, "relab.code": result.environment.code,
+                "relab.torch": result.environment.torch, "relab.device": result.environment.device}
+        self.client.log_batch(run.identity, metrics=scores + cost, tags=[RunTag(k, v) for k, v in tags.items()])
+        self._artifacts(trial, run)
+        self.client.set_terminated(run.identity, status, ended)
+        run.status = status
+
+    def _artifacts(self, trial: PlannedTrial, run: _Run) -> None:
+        tables = sorted((self.study.store.trial(trial.key) / "artifacts").glob("*.parquet"))
+        if not tables:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            for table in tables:  # as text, which MLflow's pages show
+                pl.read_parquet(table, memory_map=False).write_csv(Path(folder) / f"{table.stem}.csv")
+            self.client.log_artifacts(run.identity, folder)
+
+    def _summarise(self, gone: bool) -> None:
+        """Means, spreads, differences and intervals as metrics of the parents, where MLflow's pages compare them."""
+        frame = self.study.frame()
+        objective = Objective(self.description.objective, self.description.mode)
+        for arm in frame["arm"].unique():
+            values: dict[str, float] = {}
+            if arm == SWEEP:
+                ranking = search_ranking(frame, objective)
+                if len(ranking):
+                    values = {f"best/{objective.metric}": ranking["value"][0], "points": len(ranking)}
+                    self._tag(arm, {f"best.{name}": _text(value) for name, value in best_parameters(ranking).items()})
+            else:
+                values = self._arm_metrics(frame, arm)
+            self._metrics(self._parent(arm), values)
+            self._end_parent(self._parent(arm), set(frame.filter(pl.col("arm") == arm)["state"]), gone)
+
+    def _end_parent(self, run: _Run, states: set[str], gone: bool) -> None:
+        if not gone:
+            if run.status != "RUNNING":
+                self.client.update_run(run.identity, status="RUNNING")
+                run.status = "RUNNING"
+            return
+        run.status = "FAILED" if "failed" in states else "KILLED" if states & {"waiting", "running"} else "FINISHED"
+        self.client.set_terminated(run.identity, run.status)
+
+    def _arm_metrics(self, frame: pl.DataFrame, arm: str) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for metric in (name.removeprefix("score/") for name in frame.columns if name.startswith("score/")):
+            found = next((summary for summary in summarise_arms(frame, metric) if summary.arm == arm), None)
+            if found is None:
+                continue
+            values |= {f"mean/{metric}": found.mean, "seeds": found.seeds}
+            if found.deviation is not None:
+                values[f"deviation/{metric}"] = found.deviation
+            if found.difference is not None:
+                values[f"difference/{metric}"] = found.difference.mean
+                if found.difference.low is not None and found.difference.high is not None:
+                    values |= {f"difference_low/{metric}": found.difference.low, f"difference_high/{metric}": found.difference.high}
+        return values
+
+    def _metrics(self, run: _Run, values: Mapping[str, float]) -> None:
+        from mlflow.entities import Metric
+
+        if values:
+            now = int(time.time() * 1000)
+            self.client.log_batch(run.identity, metrics=[Metric(name, value, now, 0) for name, value in values.items()])
+
+    def _tag(self, arm: str, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(self._parent(arm).identity, tags=[RunTag(name, value) for name, value in tags.items()])
+
+
+def _params(values: Mapping[str, Any]) -> list[Any]:
+    from mlflow.entities import Param
+
+    return [Param(name, _text(value)) for name, value in values.items()]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _client(store: Store) -> Any:
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    import logging
+
+    from mlflow.tracking import MlflowClient
+
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    return MlflowClient(tracking_uri(store))
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+@contextmanager
+def _alone(study: StudyStore) -> Iterator[None]:
+    """Write to a study's runs alone: a view that has yet to note how an interrupted run ended goes first."""
+    study.folder.mkdir(parents=True, exist_ok=True)
+    with (study.folder / "mlflow.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def main(root: str, name: str) -> int:
+    """The view's process: messages on standard input, one JSON object a line."""
+    from mlflow.exceptions import MlflowException
+
+    study = Store(Path(root)).study(name)
+    try:
+        with _alone(study):
+            View(study).follow(iter(sys.stdin.readline, ""))
+    except (MlflowException, OSError) as error:
+        print(_first_line(error), file=sys.stderr)
+        return UNREACHABLE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))
