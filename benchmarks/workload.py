@@ -18,10 +18,11 @@ class WorkloadData(Config):
 
 
 class WorkloadConfig(Config):
-    """``work`` per report: a sleep of ``seconds``, or ``products`` matrix products of ``size`` × ``size``."""
+    """``work`` per report: a sleep of ``seconds``, ``products`` matrix products of ``size`` × ``size``, or a score that is
+    not a number."""
 
     data: WorkloadData = WorkloadData()
-    work: Literal["nothing", "sleep", "products"] = "nothing"
+    work: Literal["nothing", "sleep", "products", "diverge"] = "nothing"
     reports: int = 1
     seconds: float = 0.0
     products: int = 0
@@ -58,7 +59,7 @@ class Workload(Method[WorkloadConfig]):
     def train(self, config: WorkloadConfig, data: Prepared, trial: Trial) -> None:
         for report in range(config.reports):
             value = work(config, trial.rng("work", report))
-            score = 1 - (config.x - 0.7) ** 2
+            score = float("nan") if config.work == "diverge" else 1 - (config.x - 0.7) ** 2
             trial.report({"dev/score": score}, lambda value=value: Checkpoint({"model/value": value.mean()[None]}))  # type: ignore[misc]
 
     def evaluate(self, config: WorkloadConfig, split: Split, weights: Path) -> Scores:

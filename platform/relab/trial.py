@@ -81,6 +81,7 @@ class Trial:
         self.rank, self.world_size = rank, world_size
         self.history: list[Mapping[str, float]] = []
         self.best: int | None = None
+        self.concluded = False
         self._on_report = on_report
         self._checkpoint_seconds = checkpoint_seconds
         self._last_saved = self._started = time.monotonic()
@@ -150,7 +151,7 @@ class Trial:
 
     def conclude(self, checkpoint: Callable[[], Checkpoint]) -> None:
         """Let these weights count in place of the best epoch's; the scores stay the best report's."""
-        self._latest = checkpoint
+        self._latest, self.concluded = checkpoint, True
         if self.rank == 0:
             checkpoint().save(self.weights_folder, self._kept())
 

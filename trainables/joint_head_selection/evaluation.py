@@ -42,7 +42,8 @@ def evaluate(network: JointNetwork, config: JointConfig, split: Split, shared: M
     values = {"overall_f1": scores.overall_f1}
     for name, figures in (("entity", scores.entity), ("relation", scores.relation)):
         values |= {f"{name}_f1": figures.f1, f"{name}_precision": figures.precision, f"{name}_recall": figures.recall}
-    return Scores({name: values[name] for name in METRICS}, {"types": _types(scores), "sentences": _sentences(scores)})
+    tables = {"types": _types(scores), "sentences": _sentences(scores), "predictions": _predictions(sentences)}
+    return Scores({name: values[name] for name in METRICS}, tables)
 
 
 @torch.no_grad()
@@ -112,4 +113,21 @@ def _sentences(scores: JointScores) -> pl.DataFrame:
         {"sentence": list(range(len(scores.entity_sentences)))}
         | columns("entity", scores.entity_sentences)
         | columns("relation", scores.relation_sentences)
+    )
+
+
+def _predictions(sentences: Sequence[Sentence]) -> pl.DataFrame:
+    """Gold and predicted labels and arcs of each sentence, as text: ``token:relation:head``."""
+
+    def arcs(found: frozenset[Arc]) -> str:
+        return " ".join(f"{token}:{name}:{head}" for token, name, head in sorted(found))
+
+    return pl.DataFrame(
+        {
+            "sentence": list(range(len(sentences))),
+            "gold_labels": [" ".join(s.gold_labels) for s in sentences],
+            "predicted_labels": [" ".join(s.predicted_labels) for s in sentences],
+            "gold_relations": [arcs(s.gold_arcs) for s in sentences],
+            "predicted_relations": [arcs(s.predicted_arcs) for s in sentences],
+        }
     )

@@ -1,5 +1,7 @@
 """`relab demo`: a sweep and an ablation on a generated corpus, in a few minutes."""
 
+import shlex
+
 import typer
 from rich.rule import Rule
 
@@ -27,4 +29,5 @@ def demo(store: StoreOption = DEFAULT_STORE) -> None:
             console.print(piece)
         if outcome.interrupted or outcome.failed:
             raise typer.Exit(1)
-    console.print("\nOpen both in MLflow:  relab ui\nRead the specs:       relab list specs")
+    again = "" if store == DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
+    console.print(f"\nCompare in MLflow:    relab ui{again}\nWrite the report:     relab report demo_ablation{again}\nRead the specs:       relab list specs")

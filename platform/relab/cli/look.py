@@ -6,15 +6,19 @@ import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from relab.cli.options import DEFAULT_STORE, CorpusOption, JsonOption, StoreOption, answer, paths
 from relab.errors import RequestError
 from relab.progress import standard_error
+
+if TYPE_CHECKING:
+    from relab.records import StudyStore
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="The name of a study: its spec's file name by default.")]
 
@@ -54,7 +58,8 @@ def list_things(
         rows = _corpora(paths(corpus))
     if what is Listed.studies:
         rows = _studies(store)
-    answer({what.value: rows}, _table(rows), as_json=as_json)
+    shown = _blocks(rows) if what in {Listed.methods, Listed.corpora} else _table(rows)
+    answer({what.value: rows}, shown, as_json=as_json)
 
 
 def status(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
@@ -73,6 +78,7 @@ def status(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: Js
 def report(
     study: StudyArgument,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write Markdown to this file.")] = None,
+    figures: Annotated[bool, typer.Option("--figures", help="Draw learning curves beside the report.")] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,8 +86,10 @@ def report(
     from relab.records import Store
     from relab.report import markdown, study_data
 
+    if figures and output is None:
+        raise RequestError("--figures draws beside the report: name its file with -o report.md")
     found = Store(store).existing_study(study)
-    text = markdown(found)
+    text = markdown(found, _figures(found, output) if figures and output else {})
     if output is not None:
         output.write_text(text, encoding="utf-8")
         standard_error().print(f"written: {output}")
@@ -119,6 +127,20 @@ def ui(
     console.print(f"MLflow: {experiment_url(f'http://127.0.0.1:{port}', records, study)}   (Ctrl-C ends it)")
     server = [mlflow, "server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     raise typer.Exit(subprocess.call(server))
+
+
+def _figures(study: "StudyStore", report: Path) -> dict[str, str]:
+    """Draw the learning curves beside a report; metric to file name."""
+    from relab.figures import learning_curves
+    from relab.report import figure_metrics
+
+    drawn = {}
+    for metric in figure_metrics(study):
+        file = report.with_name(f"{report.stem}-{metric.replace('/', '-')}.png")
+        learning_curves(study, metric, file)
+        standard_error().print(f"written: {file}")
+        drawn[metric] = file.name
+    return drawn
 
 
 def _methods() -> list[dict[str, object]]:
@@ -164,6 +186,18 @@ def _fetch(name: str) -> None:
     if folder is None:
         raise RequestError("set RELAB_DATA to the folder that corpora are to be kept in, then fetch again")
     fetch(name, folder, standard_error())
+
+
+def _blocks(rows: list[dict[str, object]]) -> RenderableType:
+    """A heading per row with its other cells below: for cells as long as sentences."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    for row in rows:
+        (_, name), *others = row.items()
+        table.add_row(Text(str(name), style="bold"), "")
+        for key, value in others:
+            if value:
+                table.add_row(Text(f"  {key}", style="dim"), str(value))
+    return table
 
 
 def _table(rows: list[dict[str, object]]) -> Table | Text:

@@ -71,8 +71,10 @@ def execute(order: Order, on_report: OnReport, *, rank: int = 0, world_size: int
     if not trial.history:
         raise ValueError(f"{planned.method} ended without a report")
     scores = dict(trial.history[-1 if trial.best is None else trial.best])
+    if not trial.concluded:  # else the weights that count have seen the dev split
+        _keep_tables(method, config, data, trial, "dev")
     if planned.opens_test:
-        scores |= _test_scores(method, config, data, trial)
+        scores |= _keep_tables(method, config, data, trial, "test")
     result = Result(
         key=planned.key,
         state="finished",
@@ -116,11 +118,12 @@ def weights_digest(folder: Path) -> str:
     return digest(*parts)
 
 
-def _test_scores(method: Method[Any], config: Config, data: Prepared, trial: Trial) -> dict[str, float]:
-    scores = method.evaluate(config, data.split("test"), trial.weights_folder)
+def _keep_tables(method: Method[Any], config: Config, data: Prepared, trial: Trial, split: str) -> dict[str, float]:
+    """Score a split with the weights that count; its tables are kept, its scores returned with the split's name."""
+    scores = method.evaluate(config, data.split(split), trial.weights_folder)
     for name, table in scores.tables.items():
-        trial.keep(f"test_{name}", table)
-    return {f"test/{name}": value for name, value in scores.metrics.items()}
+        trial.keep(f"{split}_{name}", table)
+    return {f"{split}/{name}": value for name, value in scores.metrics.items()}
 
 
 def _kind(error: BaseException) -> FailureKind:

@@ -9,6 +9,7 @@ import ray
 from rich.console import Console
 
 from relab.corpus import describe
+from relab.designs import FULL
 from relab.errors import RelabError
 from relab.method import Method
 from relab.methods import find_method
@@ -138,13 +139,13 @@ class _Job:
 
 def equal_arms(trials: Sequence[PlannedTrial], results: Mapping[str, Result | None]) -> list[str]:
     """The arms whose weights, scores and number of reports equal the full model's."""
-    full = next(results[trial.key] for trial in trials if not trial.off)
+    full = next(results[trial.key] for trial in trials if trial.arm == FULL)
     if full is None:
         return []
     return [
         trial.arm
         for trial in trials
-        if trial.off and (other := results[trial.key]) is not None
+        if trial.arm != FULL and (other := results[trial.key]) is not None
         and (other.weights, other.scores, other.reports) == (full.weights, full.scores, full.reports)
     ]
 

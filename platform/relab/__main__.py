@@ -1,0 +1,5 @@
+"""``python -m relab`` is the command ``relab``."""
+
+from relab.cli import main
+
+main()
