@@ -243,7 +243,7 @@ def _locate_vectors(source: VectorSource, given: Mapping[str, Path], near: Path 
         matches = sorted(path for path in place.glob(source.pattern) if path.is_file())
         if len(matches) > 1:
             listed = ", ".join(path.name for path in matches)
-            remark = f"Name one: --vectors {source.name}=FILE"
+            remark = f"Name one: --corpus {source.name}=FILE"
             raise NotFound(f"{source.name}: several files match in {place}: {listed}. {remark}")
         if matches:
             return matches[0]

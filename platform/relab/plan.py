@@ -99,7 +99,7 @@ class Planner:
         config: Config = self.method.Config.model_validate(overlay(settings, parameters))
         values = config.model_dump(mode="json")
         opens_test = self.spec.protocol == "paper" and not smoke
-        planned = []
+        planned: list[PlannedTrial] = []
         for seed in seeds:
             for fold, fingerprint in self.corpora.items():
                 key = trial_key(self.method, config, fingerprint, seed, opens_test=opens_test)

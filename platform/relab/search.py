@@ -245,7 +245,7 @@ class Pruner:
         if key not in self.trials:
             self.trials[key] = self.study.ask()
         self.trials[key].report(value, report)
-        return self.trials[key].should_prune()
+        return bool(self.trials[key].should_prune())
 
     def ended(self, key: str, value: float | None, *, pruned: bool) -> None:
         """Close a trial's account."""
@@ -341,6 +341,7 @@ def chooser(spec: SweepSpec, method: Method[Any], objective: Objective) -> Choos
             return Known(known_points(spec, method))
         case "bisect":
             ((name, dimension),) = spec.space.items()
-            return Bisection(name, *dimension.probes, objective)
+            low, high = dimension.probes
+            return Bisection(name, low, high, objective)
         case _:
             return Drawn(spec, objective, known_points(spec, method))

@@ -39,8 +39,9 @@ def known_points(spec: "SweepSpec", method: Method[Any]) -> list[dict[str, Any]]
         return list(products(spec.space))[: spec.points]
     if spec.search.algorithm == "bisect":
         ((name, dimension),) = spec.space.items()
+        low, high = dimension.probes
         places = [Fraction(step, BISECTION_POINTS - 1) for step in range(BISECTION_POINTS)]
-        return [{name: log_between(*dimension.probes, place)} for place in places][: spec.points]
+        return [{name: log_between(low, high, place)} for place in places][: spec.points]
     points: list[dict[str, Any]] = []
     for preset in spec.start_from:
         settings = overlay(spec.settings(method), method.presets[preset])

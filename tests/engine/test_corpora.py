@@ -162,7 +162,7 @@ class TestVectors:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, at: str
     ) -> None:
         self.place(folder.parent / at)
-        with pytest.raises(NotFound, match=r"are not here(.|\n)*--vectors glove.6B.50d=FILE(.|\n)*822 MiB"):
+        with pytest.raises(NotFound, match=r"are not here(.|\n)*--corpus glove.6B.50d=FILE(.|\n)*822 MiB"):
             read_vectors("glove.6B.50d")
         assert read_vectors("glove.6B.50d", near=folder).words == ("the",)
         monkeypatch.chdir(folder)

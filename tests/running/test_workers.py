@@ -16,7 +16,7 @@ from relab.records import Result, Store
 from relab.running.data import Data
 from relab.running.driver import Run, drive
 from relab.running.execute import Order, execute
-from relab.running.resources import slots
+from relab.running.resources import DRIVER_ALONE, slots
 from relab.search import ListSource
 from relab.spec import Spec, load
 
@@ -50,7 +50,7 @@ def train_all(lab: Any, store: Store, *, worker_group: bool = False, seeds: int 
     study = store.study("direct")
     placed = replace(slots(spec.resources, {"CPU": 2.0}), count=1)
     if worker_group:  # the group asks for its own processor
-        placed = replace(placed, per_trial=ray.tune.PlacementGroupFactory([{"CPU": 0.0}]))
+        placed = replace(placed, per_trial=DRIVER_ALONE)
     smoke = [trial.model_copy(update={"smoke": True}) for trial in trials]  # no list is kept of what a test trains
     run = Run(study, ListSource(smoke), order, placed, ())
     drive(run)

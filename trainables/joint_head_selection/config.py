@@ -96,7 +96,7 @@ class OptimizerConfig(Config):
 
     lr: float = Field(1e-3, gt=0)
     clip_value: float | None = Field(None, gt=0)
-    """Clip each gradient entry to ± this; an option of the code, off in its configurations."""
+    """Clip each gradient entry to ± this; an option of the code (± 1), off in its configurations."""
 
 
 class TrainingConfig(Config):
@@ -164,9 +164,11 @@ def _code(epochs: int, patience: int, keep: float = 0.9, label: bool = False, al
 
 _CLASSES = {"entities": {"scheme": "classes", "crf": False}, "evaluation": {"matching": "relaxed"}}
 _BATCHED = {
-    "training": {"batch_size": 8, "max_epochs": 60, "patience": 20},
-    "optimizer": {"lr": 3e-3},
+    "training": {"batch_size": 8, "max_epochs": 40, "patience": 15},
+    "optimizer": {"lr": 3e-3, "clip_value": 0.02},
 }
+"""For speed. At first the sum over all n·n·R cells gives gradients far above those of later; Adam's second moment forgets
+them only over thousands of steps, in which training all but stands still. Clipping every entry ends that."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper/conll04_bio": _code(150, 30),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from relab.corpus import Corpus, WordVectors
 from relab.prepared import Prepared, Split
@@ -107,10 +108,11 @@ def _fallback(word: str) -> str:
     return word.title() if word.islower() else word.lower()
 
 
-def _unknown_vector(vectors: WordVectors) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _unknown_vector(vectors: WordVectors) -> npt.NDArray[np.float32]:
     """One fixed vector for all unknown words, uniform in ±√(1/V) with the code's seed 123456."""
     limit = math.sqrt(1 / len(vectors.words))
-    return np.random.default_rng(123456).uniform(-limit, limit, vectors.matrix.shape[1]).astype(np.float32)
+    drawn = np.random.default_rng(123456).uniform(-limit, limit, (vectors.matrix.shape[1],))
+    return np.asarray(drawn, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def batch_of(split: Split, sentences: Sequence[int], labels: str, device: torch.
         alone[token] = False
         free = alone.nonzero().squeeze(1)
         targets[row, free, free, none] = 1
-    unique, word = words.unique(return_inverse=True)
+    unique, word = torch.unique(words, return_inverse=True)
     moved = (t.to(device) for t in (lengths, word, unique, tags, targets))
     return Batch(tuple(sentences), *moved)
 

@@ -165,7 +165,7 @@ class Loop:
             assert moved.grad is not None
             total, gradient = total + second.detach(), gradient + moved.grad
         if tokens.requires_grad:
-            tokens.backward(gradient)
+            tokens.backward(gradient)  # type: ignore[no-untyped-call]
         if self.config.optimizer.clip_value is not None:
             nn.utils.clip_grad_value_(network.parameters(), self.config.optimizer.clip_value)
         self.optimizer.step()

@@ -50,7 +50,8 @@ class JointNetwork(nn.Module):
         if vectors is None:
             self.words = nn.Embedding(vocabulary.drawn_words, config.words.size)
         else:
-            self.words = nn.Embedding.from_pretrained(vectors.clone(), freeze=not config.words.trainable)
+            self.words = nn.Embedding(*vectors.shape)
+            self.words.weight = nn.Parameter(vectors.clone(), requires_grad=config.words.trainable)
         self.dimension = self.words.embedding_dim
         if config.characters.enabled:
             self.characters = nn.Embedding(vocabulary.characters + 1, config.characters.embedding)

@@ -152,7 +152,7 @@ class Run:
         return result
 
 
-class _Search(Searcher):
+class _Search(Searcher):  # type: ignore[misc]
     """Ray Tune asks here for the next trial."""
 
     def __init__(self, run: Run) -> None:
@@ -175,7 +175,7 @@ class _Search(Searcher):
         """Nothing, likewise."""
 
 
-class _Decision(FIFOScheduler):
+class _Decision(FIFOScheduler):  # type: ignore[misc]
     """The one place that stops a trial early: it passes on what the source's pruner says."""
 
     def __init__(self, run: Run) -> None:
@@ -187,7 +187,7 @@ class _Decision(FIFOScheduler):
         return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 
 
-class _Ends(Callback):
+class _Ends(Callback):  # type: ignore[misc]
     def __init__(self, run: Run) -> None:
         self.run = run
 

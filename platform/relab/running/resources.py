@@ -6,10 +6,14 @@ from typing import Any
 import torch
 from ray.tune import PlacementGroupFactory
 
-from relab.environment import environment
+from relab.environment import Environment, environment
 from relab.errors import RequestError
-from relab.records import Environment
 from relab.spec import Resources
+
+
+DRIVER_ALONE = PlacementGroupFactory([{"memory": 1.0}])
+"""For a trial whose worker group asks for its own processors: one that held some itself would starve the group. A bundle
+may not be empty, so it asks for a byte of memory."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ def slots(wanted: Resources, cluster: dict[str, float], limit: int | None = None
 
 
 def _bundle(wanted: Resources) -> PlacementGroupFactory:
-    if wanted.workers > 1:  # the worker group asks for its own: a driver that held CPUs would starve it
-        return PlacementGroupFactory([{"CPU": 0.0}])
+    if wanted.workers > 1:
+        return DRIVER_ALONE
     bundle: dict[str, Any] = {"CPU": float(wanted.cpus)}
     if wanted.gpus:
         bundle["GPU"] = float(wanted.gpus)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import ray
 from rich.console import Console
@@ -74,7 +75,7 @@ def run(spec: Spec, options: Options) -> Outcome:
 @dataclass(frozen=True)
 class _Job:
     spec: Spec
-    method: Method
+    method: Method[Any]
     study: StudyStore
     data: Data
     slots: Slots
