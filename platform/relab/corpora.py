@@ -261,10 +261,9 @@ def _vector_places(source: VectorSource, given: Mapping[str, Path], near: Path |
 
 def remedy(source: Source) -> str:
     """What a user can do to have a source's files read."""
-    kind = "corpus" if isinstance(source, CorpusSource) else "vectors"
     where = "DIR" if isinstance(source, CorpusSource) else "FILE"
     place = source.name if isinstance(source, CorpusSource) else (source.folders[0] if source.folders else ".")
-    ways = [f"--{kind} {source.name}={where}", f"{DATA_VARIABLE}=FOLDER with the files in FOLDER/{place}"]
+    ways = [f"--corpus {source.name}={where}", f"{DATA_VARIABLE}=FOLDER with the files in FOLDER/{place}"]
     if any(file.url for file in source.files):
         ways.append(f"relab list corpora --fetch {source.name}")
     expected = ", ".join(f"{file.path}{' (optional)' if file.optional else ''}" for file in source.files)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -15,11 +16,15 @@ from relab.designs import FULL
 from relab.method import Objective
 from relab.plan import SWEEP, Plan
 from relab.progress import duration
+from relab.published import Entry, differences, find
 from relab.records import Description, Holder, StudyStore
 from relab.spec import Spec
 
 SHOWN = 10
 """Points of a search that the terminal and the Markdown report show."""
+
+HERE = "here: "
+"""Marks our arms among the rows of a paper."""
 
 
 def render_plan(spec: Spec, plan: Plan) -> Table:
@@ -54,7 +59,9 @@ def study_tables(study: StudyStore) -> list[RenderableType]:
     described, frame = study.description(), study.frame()
     if described.kind == "sweep":
         return _search_tables(described, frame)
-    return [_arms_table(described, summarise_arms(frame, metric), metric) for metric in _metrics_shown(described, frame)]
+    metrics = _metrics_shown(described, frame)
+    tables = [_arms_table(described, summarise_arms(frame, metric), metric) for metric in metrics]
+    return tables + _published_tables(study)
 
 
 def study_data(study: StudyStore) -> dict[str, Any]:
@@ -70,11 +77,30 @@ def study_data(study: StudyStore) -> dict[str, Any]:
         rows = [row | {"parameters": json.loads(row["parameters"])} for row in ranking.iter_rows(named=True)]
         return data | {"best": rows[0] if rows else None, "points": rows}
     metrics = _metrics_shown(described, frame)
-    return data | {"metrics": {metric: [asdict(summary) for summary in summarise_arms(frame, metric)] for metric in metrics}}
+    data["metrics"] = {metric: [asdict(summary) for summary in summarise_arms(frame, metric)] for metric in metrics}
+    if described.published is not None:
+        paper, entry = find(described.published)
+        data["published"] = {"paper": paper.paper, "table": paper.table, **entry.model_dump(mode="json")}
+        data["published"]["differences"] = _differences(study, entry)
+    return data
 
 
-def markdown(study: StudyStore) -> str:
-    """The report of a study: what was done, the tables, what the results were made with."""
+def figure_metrics(study: StudyStore) -> list[str]:
+    """What a report draws by epoch: the objective, and the metrics of the published numbers on dev."""
+    described, reported = study.description(), study.metrics().columns
+    wanted = [described.objective]
+    if described.published is not None:
+        wanted += [f"dev/{metric}" for metric in find(described.published)[1].metrics]
+    return [metric for metric in dict.fromkeys(wanted) if metric in reported]
+
+
+def markdown(study: StudyStore, figures: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The report of a study: what was done, the tables, what the results were made with.
+
+    Args:
+        study: a study that has been run.
+        figures: learning curves to link, metric to file name.
+    """
     described, frame = study.description(), study.frame()
     parts = [f"# {study.name}", _about(described, frame)]
     if described.kind == "sweep":
@@ -82,6 +108,8 @@ def markdown(study: StudyStore) -> str:
     else:
         for metric in _metrics_shown(described, frame):
             parts.append(_arms_markdown(described, summarise_arms(frame, metric), metric))
+        parts.append(_published_markdown(study))
+    parts += [_figure_markdown(metric, file) for metric, file in figures.items()]
     parts.append(_made_with(frame))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -113,7 +141,7 @@ def _search_tables(described: Description, frame: pl.DataFrame) -> list[Renderab
 
 
 def _arms_table(described: Description, summaries: list[ArmSummary], metric: str) -> RenderableType:
-    table = _table("arm", "seeds", f"mean {metric}", "sd", "difference to full", "95 % interval")
+    table = _table("arm", "seeds", "mean", "sd", "difference", "95 % interval", title=metric)
     for row in summaries:
         mean, deviation, difference, interval = _cells(row)
         clear = row.difference is not None and row.difference.excludes_zero
@@ -159,6 +187,77 @@ def _arms_markdown(described: Description, summaries: list[ArmSummary], metric: 
     return _markdown_table(head, rows) + "\n\nDifferences are taken within the seed; the interval is Student's t over the seeds."
 
 
+def _published_rows(study: StudyStore, entry: Entry, spread: bool) -> list[tuple[str, str, list[str]]]:
+    """System, tools and values of each printed row in percent; below a row, our arm that stands for the same system."""
+    frame = study.frame()
+    ours = {metric: {s.arm: s for s in summarise_arms(frame, f"test/{metric}")} for metric in entry.metrics}
+    rows = []
+    for row in entry.rows:
+        rows.append((row.system, "yes" if row.tools else "", [f"{value:.2f}" for value in row.values]))
+        found = [ours[metric].get(row.arm or "") for metric in entry.metrics]
+        if any(found):
+            rows.append((f"{HERE}{row.arm}", "", [_percent(summary, spread) for summary in found]))
+    return rows
+
+
+def _percent(summary: ArmSummary | None, spread: bool) -> str:
+    if summary is None:
+        return ""
+    deviation = f" ± {100 * summary.deviation:.2f}" if spread and summary.deviation is not None else ""
+    return f"{100 * summary.mean:.2f}{deviation}"
+
+
+def _differences(study: StudyStore, entry: Entry) -> list[str]:
+    config = next((trial.config for trial in study.asked() if trial.arm == FULL), {})
+    return differences(entry, study.description().spec, config)
+
+
+def _verdict(study: StudyStore, entry: Entry) -> str:
+    """Whether our scores may stand beside the printed ones, and what differs."""
+    apart = _differences(study, entry)
+    finished = summarise_arms(study.frame(), study.description().objective)
+    seeds = max((summary.seeds for summary in finished), default=0)
+    runs = f"Seeds: {seeds} / {'not said' if entry.runs is None else entry.runs}."
+    if not apart:
+        return f"Comparable (here / there): same corpus, folds, word vectors and settings. {runs}"
+    return f"Not comparable in level. What differs (here / there): {'; '.join(apart)}. {runs}"
+
+
+def _published_tables(study: StudyStore) -> list[RenderableType]:
+    reference = study.description().published
+    if reference is None:
+        return []
+    paper, entry = find(reference)
+    title = f"{paper.cite}, {paper.table}, {entry.title}: test, %"
+    table = _table("", "tools", *entry.metrics, title=title)
+    for system, tools, values in _published_rows(study, entry, spread=False):
+        table.add_row(Text(system, style="bold" if system.startswith(HERE) else ""), tools, *values)
+    return [table, Text(_verdict(study, entry))]
+
+
+def _published_markdown(study: StudyStore) -> str:
+    reference = study.description().published
+    if reference is None:
+        return ""
+    paper, entry = find(reference)
+    rows = [[system, tools, *values] for system, tools, values in _published_rows(study, entry, spread=True)]
+    return "\n\n".join([
+        "## Published numbers",
+        f"[{paper.paper}]({paper.url}), {paper.table}: {entry.title}, test split, percent. "
+        "Ours: mean over the seeds ± standard deviation.",
+        _markdown_table(["system", "NLP tools", *entry.metrics], rows),
+        _verdict(study, entry),
+        "\n".join(f"- {remark}" for remark in (*entry.remarks, *paper.remarks)),
+    ])
+
+
+def _figure_markdown(metric: str, file: str) -> str:
+    return (
+        f"![{metric} by epoch]({file})\n\n`{metric}` by epoch: a point per seed, the LOWESS trend of each arm, "
+        "its 95 % interval over the seeds."
+    )
+
+
 def _made_with(frame: pl.DataFrame) -> str:
     """What the results were made with, and a warning where that differs between them."""
     if "code" not in frame.columns:
@@ -190,5 +289,5 @@ def _short(value: Any) -> str:
 def _table(*columns: str, title: str | None = None) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, no_wrap=True)
     return table

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any, TYPE_CHECKING
 
 import typer
 from rich.console import RenderableType
@@ -143,7 +143,7 @@ def _figures(study: "StudyStore", report: Path) -> dict[str, str]:
     return drawn
 
 
-def _methods() -> list[dict[str, object]]:
+def _methods() -> list[dict[str, Any]]:
     from relab.methods import find_method, method_names
 
     rows = []
@@ -154,7 +154,7 @@ def _methods() -> list[dict[str, object]]:
     return rows
 
 
-def _corpora(given: dict[str, Path]) -> list[dict[str, object]]:
+def _corpora(given: dict[str, Path]) -> list[dict[str, Any]]:
     from relab.corpora import CorpusSource, present
 
     rows = []
@@ -166,13 +166,13 @@ def _corpora(given: dict[str, Path]) -> list[dict[str, object]]:
     return rows
 
 
-def _specs() -> list[dict[str, object]]:
+def _specs() -> list[dict[str, Any]]:
     from relab.spec import shipped_specs
 
     return [{"spec": name, "what": comment} for name, comment in shipped_specs()]
 
 
-def _studies(store: Path) -> list[dict[str, object]]:
+def _studies(store: Path) -> list[dict[str, Any]]:
     from relab.records import Store
 
     return [{"study": study.name, **dict(sorted(study.frame()["state"].value_counts().rows()))} for study in Store(store).studies()]
@@ -188,7 +188,7 @@ def _fetch(name: str) -> None:
     fetch(name, folder, standard_error())
 
 
-def _blocks(rows: list[dict[str, object]]) -> RenderableType:
+def _blocks(rows: list[dict[str, Any]]) -> RenderableType:
     """A heading per row with its other cells below: for cells as long as sentences."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for row in rows:
@@ -200,7 +200,7 @@ def _blocks(rows: list[dict[str, object]]) -> RenderableType:
     return table
 
 
-def _table(rows: list[dict[str, object]]) -> Table | Text:
+def _table(rows: list[dict[str, Any]]) -> Table | Text:
     if not rows:
         return Text("nothing here")
     columns = list(dict.fromkeys(column for row in rows for column in row))

@@ -69,7 +69,7 @@ class Run:
 
     def start(self, trial_id: str) -> PlannedTrial | None:
         """The next trial to train, or None while there is none; what is finished already is told to the source."""
-        if len(self.running) >= self.slots.count or self.over:
+        if self.over:
             return None
         while (planned := self.source.next()) is not None:
             if not planned.smoke:
@@ -209,6 +209,7 @@ def drive(run: Run) -> None:
                 search_alg=_Search(run),
                 scheduler=_Decision(run),
                 num_samples=-1,
+                max_concurrent_trials=run.slots.count,  # also how many actors Tune starts at the same time
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: str(trial.trial_id),
             ),

@@ -56,7 +56,7 @@ def _keys(kind: type[BaseModel], location: Location) -> list[str]:
 
 
 def check_names(values: Mapping[str, Any], problems: Problems) -> Method[Any] | None:
-    """The method, corpus and vectors that a spec names; the method if it is there."""
+    """The method, corpus, vectors and published numbers that a spec names; the method if it is there."""
     corpus = values.get("corpus")
     name = corpus.get("name") if isinstance(corpus, Mapping) else corpus
     if isinstance(name, str) and ":" not in name and name not in corpus_names():
@@ -64,6 +64,7 @@ def check_names(values: Mapping[str, Any], problems: Problems) -> Method[Any] | 
     vectors = values.get("vectors")
     if isinstance(vectors, str) and vectors != "none" and ":" not in vectors and vectors not in vector_names():
         problems.add(("vectors",), f"no word vectors {vectors!r}; {meant(vectors, (*vector_names(), 'none'))}")
+    _published(values.get("published"), problems)
     method = values.get("method")
     if not isinstance(method, str):
         return None
@@ -75,6 +76,13 @@ def check_names(values: Mapping[str, Any], problems: Problems) -> Method[Any] | 
     except NotFound as error:
         problems.add(("method",), str(error))
         return None
+
+
+def _published(name: Any, problems: Problems) -> None:
+    from relab.published import names  # which reads its files as specs are read
+
+    if isinstance(name, str) and name not in names():
+        problems.add(("published",), f"no published numbers {name!r}; {meant(name, names())}")
 
 
 class MethodCheck:
