@@ -1,6 +1,9 @@
 """Errors that a user can act on. The command line prints their message without a traceback and exits with their code."""
 
 
+import errno
+
+
 class RelabError(Exception):
     """The work failed for a reason that the message explains."""
 
@@ -27,3 +30,13 @@ class DataError(RequestError):
 
 class StoreError(RelabError):
     """The study's store cannot be read or written."""
+
+
+def out_of_space(error: BaseException) -> bool:
+    """Whether a full disk is behind an error. Libraries in Rust say so in their message alone."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno == errno.ENOSPC or "No space left on device" in str(seen):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

@@ -1,12 +1,11 @@
 """The command line: one module per group of commands, each holding nothing but asking and showing."""
 
-import errno
 import sys
 
 import typer
 
 from relab.cli import demo, doctor, look, study
-from relab.errors import RelabError
+from relab.errors import RelabError, out_of_space
 
 app = typer.Typer(
     name="relab",
@@ -30,7 +29,7 @@ def main() -> None:
         print(f"relab: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if not out_of_space(error):
             raise
         print(f"relab: no space left: {error.filename or 'the disk'} is full; what was finished stays", file=sys.stderr)
         sys.exit(1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from relab.corpora import read_corpus, read_vectors
 from relab.corpus import Corpus, digest
-from relab.errors import RequestError
+from relab.errors import RequestError, StoreError, out_of_space
 from relab.method import Method
 from relab.plan import Fold, PlannedTrial
 from relab.prepared import Prepared
@@ -63,6 +63,11 @@ class Data:
             folder = self.store.prepared(name)
             if not folder.exists():
                 tensors: Prepared = self.method.prepare(corpus, data)
-                tensors.save(folder)
+                try:
+                    tensors.save(folder)
+                except Exception as error:
+                    if out_of_space(error):
+                        raise StoreError(f"no space left for the prepared corpus in {folder.parent}") from error
+                    raise
             self._prepared[name] = str(folder)
         return self._prepared[name]

@@ -5,16 +5,19 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import ray
 from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
+from ray.tune.error import TuneError
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from relab.errors import RelabError, StoreError, out_of_space
 from relab.plan import PlannedTrial
 from relab.records import Failure, Result, StudyStore
 from relab.running.execute import Order, failure
@@ -62,6 +65,8 @@ class Run:
     failed: list[Failure] = field(default_factory=list)
     failures_in_a_row: int = 0
     interrupted: bool = False
+    trouble: Exception | None = None
+    """Why nothing further can be recorded; it ends the run."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its parts for a restore, and here the records are what a run goes on from."""
@@ -87,7 +92,16 @@ class Run:
     def over(self) -> bool:
         """Whether no further trial will be started."""
         late = self.deadline is not None and time.time() > self.deadline
-        return late or self.source.exhausted or self.failures_in_a_row >= FAILURES_IN_A_ROW
+        full = self.trouble is not None
+        return full or late or self.source.exhausted or self.failures_in_a_row >= FAILURES_IN_A_ROW
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Keep an error of the store until Tune has ended its trials: raised inside Tune it would come out as a traceback."""
+        try:
+            yield
+        except (RelabError, OSError) as error:
+            self.trouble = self.trouble or error
 
     def report(self, trial_id: str, message: Mapping[str, Any]) -> bool:
         """Take in what a worker sent; whether the trial is to stop here."""
@@ -124,6 +138,8 @@ class Run:
 
     def _end(self, planned: PlannedTrial, record: Result | Failure) -> None:
         if isinstance(record, Failure):
+            if record.kind == "no space left":
+                raise _no_space(self.study)
             self.failed.append(record)
             self.failures_in_a_row += 1
         else:
@@ -160,9 +176,10 @@ class _Search(Searcher):  # type: ignore[misc]
         self.run = run
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        planned = self.run.start(trial_id)
-        if planned is not None:
-            return {"order": self.run.order(planned)}
+        with self.run.guarded():
+            planned = self.run.start(trial_id)
+            if planned is not None:
+                return {"order": self.run.order(planned)}
         return Searcher.FINISHED if self.run.over else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -183,7 +200,10 @@ class _Decision(FIFOScheduler):  # type: ignore[misc]
         self.run = run
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        stop = self.run.report(trial.trial_id, result)
+        stop = False
+        with self.run.guarded():
+            stop = self.run.report(trial.trial_id, result)
+        stop = stop or self.run.trouble is not None
         return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 
 
@@ -192,10 +212,12 @@ class _Ends(Callback):  # type: ignore[misc]
         self.run = run
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.run.end(trial.trial_id)
+        with self.run.guarded():
+            self.run.end(trial.trial_id)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.run.end(trial.trial_id, trial.get_pickled_error())
+        with self.run.guarded():
+            self.run.end(trial.trial_id, trial.get_pickled_error())
 
 
 def drive(run: Run) -> None:
@@ -221,10 +243,21 @@ def drive(run: Run) -> None:
                 verbose=0,
             ),
         ).fit()
+    except (TuneError, OSError) as error:
+        if out_of_space(error) and run.trouble is None:
+            raise _no_space(run.study) from error
+        if run.trouble is None:
+            raise
     finally:
         signal.signal(signal.SIGTERM, previous)
         run.interrupted = bool(run.running)
         run.kill()
+    if run.trouble is not None:
+        raise run.trouble
+
+
+def _no_space(study: StudyStore) -> StoreError:
+    return StoreError(f"no space left in {study.store.root}; what was finished stays, and the same command goes on from it")
 
 
 def connect(cpus: int | None = None) -> None:

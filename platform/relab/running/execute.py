@@ -1,6 +1,5 @@
 """One trial, in this process: from its plan to its record. The same code runs under Ray, in a test and in a debugger."""
 
-import errno
 import functools
 import resource
 import time
@@ -15,6 +14,7 @@ import torch
 
 from relab.corpus import digest
 from relab.environment import environment
+from relab.errors import out_of_space
 from relab.method import Config, Method
 from relab.methods import find_method
 from relab.plan import PlannedTrial
@@ -131,7 +131,7 @@ def _kind(error: BaseException) -> FailureKind:
         return "out of memory"
     if isinstance(error, FloatingPointError):
         return "not a number"
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if out_of_space(error):
         return "no space left"
     return "error"
 

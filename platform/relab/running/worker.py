@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from ray.train import ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
+from relab.errors import StoreError
 from relab.records import Failure, Result, Store
 from relab.running.execute import Order, execute, failure
 
@@ -81,7 +83,8 @@ def _attempt(order: Order, on_report: Any, rank: int = 0, world_size: int = 1) -
     except Exception as error:  # noqa: BLE001 -- whatever a method raises is recorded, class and traceback, and shown
         failed = failure(order.trial, error, started, world_size)
         if rank == 0:
-            Store(Path(order.store)).write_failure(failed)
+            with suppress(StoreError):  # a full disk: the driver hears of it all the same
+                Store(Path(order.store)).write_failure(failed)
         return failed
 
 
