@@ -66,8 +66,12 @@ def by_seed(frame: pl.DataFrame, metric: str) -> dict[str, dict[int, float]]:
     wanted = frame.filter(pl.col("smoke").not_()) if "smoke" in frame.columns else frame
     complete = (
         wanted.group_by("arm", "seed", maintain_order=True)
-        .agg((pl.col("state") == "finished").all().alias("whole"), pl.col(column).mean().alias("score"))
-        .filter(pl.col("whole") & pl.col("score").is_not_null())
+        .agg(
+            (pl.col("state") == "finished").all().alias("whole"),
+            pl.col("fold").n_unique().alias("folds"),
+            pl.col(column).mean().alias("score"),
+        )
+        .filter((pl.col("folds") == wanted["fold"].n_unique()) & pl.col("whole") & pl.col("score").is_not_null())
     )
     scores: dict[str, dict[int, float]] = {}
     for arm, seed, score in complete.select("arm", "seed", "score").iter_rows():
@@ -119,11 +123,3 @@ def search_ranking(frame: pl.DataFrame, objective: Objective) -> pl.DataFrame:
 def best_parameters(ranking: pl.DataFrame) -> Mapping[str, Any]:
     """The searched fields of the first row of a ranking; empty without one."""
     return json.loads(ranking["parameters"][0]) if len(ranking) else {}
-
-
-def curves(metrics: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """``arm``, ``report``, ``mean``, ``seeds``: a metric's mean over the seeds after each report, folds averaged first."""
-    if metric not in metrics.columns:
-        return pl.DataFrame()
-    seeds = metrics.group_by("arm", "seed", "report").agg(pl.col(metric).mean())
-    return seeds.group_by("arm", "report").agg(pl.col(metric).mean().alias("mean"), pl.len().alias("seeds")).sort("arm", "report")

@@ -26,7 +26,9 @@ def leave_one_out(components: Sequence[Component]) -> tuple[Arm, ...]:
     """
     arms = [Arm(FULL)]
     for component in components:
-        gone = [component] + [other for other in components if component.name in other.requires]
+        gone = [component]
+        for each in gone:  # grows while it is gone through: what requires what goes, goes too
+            gone += [other for other in components if each.name in other.requires and other not in gone]
         changes: dict[str, Any] = {}
         for each in gone:
             changes |= each.off

@@ -42,6 +42,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def lookup(values: Mapping[str, Any], name: str) -> Any:
     """The value at a dotted name; KeyError if it is not there."""
     for part in name.split("."):
+        if not isinstance(values, Mapping):
+            raise KeyError(name)
         values = values[part]
     return values
 

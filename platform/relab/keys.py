@@ -37,11 +37,13 @@ def significant(config: BaseModel) -> dict[str, Any]:
         extra = info.json_schema_extra
         if isinstance(extra, dict) and extra.get("changes_results") is False:
             continue
-        value = getattr(config, name)
+        value, default = getattr(config, name), info.get_default(call_default_factory=True, validated_data={})
         if isinstance(value, BaseModel):
             inner = significant(value)
+            if type(value) is not type(default):  # which kind it is, or that it is there, counts too
+                inner = {"": type(value).__name__, **inner}
             if inner:
                 kept[name] = inner
-        elif value != info.get_default(call_default_factory=True, validated_data={}):
+        elif value != default:
             kept[name] = values[name]
     return kept

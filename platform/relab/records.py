@@ -84,6 +84,9 @@ def write_once(path: Path, data: bytes) -> bool:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {_reason(error)}; what was finished stays") from error
+    try:
         try:
             temporary.write_bytes(data)
             os.link(temporary, path)  # unlike a rename, a link never replaces what is there
@@ -154,14 +157,18 @@ class Store:
     def write_metrics(self, key: str, history: Sequence[Mapping[str, float]]) -> None:
         """Keep every report's metrics, one row each, numbered from 1."""
         buffer = io.BytesIO()
-        frame = pl.DataFrame([{"report": number, **metrics} for number, metrics in enumerate(history, 1)])
+        rows = [{"report": number, **{name: float(value) for name, value in metrics.items()}} for number, metrics in enumerate(history, 1)]
+        frame = pl.DataFrame(rows, infer_schema_length=None)
         frame.write_parquet(buffer, compression="uncompressed")
         write_once(self.trial(key) / METRICS, buffer.getvalue())
 
     def metrics(self, key: str) -> pl.DataFrame | None:
         """One row per report, or None for a trial without a record."""
         path = self.trial(key) / METRICS
-        return pl.read_parquet(path, memory_map=False) if path.exists() else None
+        try:
+            return pl.read_parquet(path, memory_map=False) if path.exists() else None
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise StoreError(f"{path} is torn: {error}. Remove the trial's folder: the trial is then trained again.") from error
 
     def write_failure(self, failure: Failure) -> None:
         """Record one failed attempt beside those before it."""
@@ -281,10 +288,15 @@ class StudyStore:
         except OSError as error:
             raise StoreError(f"cannot write {path}: {_reason(error)}") from error
         with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise StoreError(f"the study {self.name!r} is being run by {self.holder()}: one driver at a time") from error
+            for wait in (0.02, 0.1, 0.5, None):  # somebody may just be looking who runs the study
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except OSError as error:
+                    holder = self.holder()
+                    if holder is not None or wait is None:
+                        raise StoreError(f"the study {self.name!r} is being run by {holder}: one driver at a time") from error
+                    time.sleep(wait)
             handle.truncate(0)
             json.dump({"host": socket.gethostname(), "process": os.getpid(), "since": time.time()}, handle)
             handle.flush()
@@ -293,9 +305,9 @@ class StudyStore:
     def holder(self) -> Holder | None:
         """Who runs the study now, if anybody does."""
         try:
-            with (self.folder / "driver.lock").open("r+") as handle:
+            with (self.folder / "driver.lock").open("r") as handle:
                 try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except OSError:
                     return Holder(**json.loads(handle.read() or '{"host": "unknown", "process": 0, "since": 0}'))
         except FileNotFoundError:

@@ -1,6 +1,7 @@
 """A study as tables for the terminal, as one JSON object, and as Markdown."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from types import MappingProxyType
@@ -44,6 +45,8 @@ def render_plan(spec: Spec, plan: Plan) -> Table:
 
 def render_status(study: StudyStore, frame: pl.DataFrame, holder: Holder | None) -> Text:
     """How far a study is, what failed, and who runs it."""
+    if not len(frame):
+        return Text.assemble((study.name, "bold"), "  0 trials: none yet", f"\nbeing run by {holder}" if holder else "\nnobody is running it")
     counts = {state: number for state, number in frame["state"].value_counts().rows()}
     text = Text.assemble((study.name, "bold"), f"  {len(frame)} trials: ")
     text.append(", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "none yet")
@@ -136,7 +139,7 @@ def _search_tables(described: Description, frame: pl.DataFrame) -> list[Renderab
     stopped = int((frame["state"] == "pruned").sum())
     table.caption = f"{len(ranking)} settings finished" + (f", {stopped} stopped early" if stopped else "")
     table.caption_justify = "left"
-    best = " ".join(f"--set {name}={_short(value)}" for name, value in best_parameters(ranking).items())
+    best = " ".join(f"--set {name}={shlex.quote(json.dumps(value))}" for name, value in best_parameters(ranking).items())
     return [table, Text.assemble(("best: ", "bold"), best)]
 
 
@@ -288,6 +291,6 @@ def _short(value: Any) -> str:
 
 def _table(*columns: str, title: str | None = None) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column, no_wrap=True)
+    for place, column in enumerate(columns):
+        table.add_column(column, no_wrap=place > 0, overflow="fold")
     return table

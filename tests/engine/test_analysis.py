@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relab.analysis import Interval, best_parameters, by_seed, curves, search_ranking, summarise_arms, t_interval
+from relab.analysis import Interval, best_parameters, by_seed, search_ranking, summarise_arms, t_interval
 from relab.designs import FULL
 from relab.method import Objective
 from scipy import stats
@@ -155,7 +155,6 @@ def test_a_seed_with_an_unfinished_fold_is_left_out() -> None:
     assert by_seed(frame(*rows), F1) == {FULL: {0: pytest.approx(0.2)}}
 
 
-@pytest.mark.xfail(strict=True, reason="a fold that was not asked for yet has no row, and its absence goes unseen")
 def test_a_seed_with_a_fold_still_to_be_asked_for_is_left_out() -> None:
     rows = [(FULL, 0, 0, 0.1), (FULL, 0, 1, 0.2), (FULL, 0, 2, 0.3), (FULL, 1, 0, 0.9)]
     assert by_seed(frame(*rows), F1) == {FULL: {0: pytest.approx(0.2)}}
@@ -216,17 +215,3 @@ def test_a_point_counts_when_all_its_folds_have_finished() -> None:
 def test_without_a_finished_point_there_is_no_ranking() -> None:
     assert len(search_ranking(points((0.1, "waiting", None)), Objective(F1))) == 0
     assert len(search_ranking(pl.DataFrame(), Objective(F1))) == 0 and best_parameters(pl.DataFrame()) == {}
-
-
-def test_curves_are_means_over_the_seeds_with_folds_averaged_first() -> None:
-    rows = [
-        ("a", 0, 0, 1, 0.0),
-        ("a", 0, 1, 1, 1.0),
-        ("a", 1, 0, 1, 1.0),
-        ("a", 1, 1, 1, 1.0),
-        ("a", 0, 0, 2, 0.2),
-        ("b", 0, 0, 1, 0.5),
-    ]
-    metrics = pl.DataFrame(rows, schema=["arm", "seed", "fold", "report", F1], orient="row")
-    assert curves(metrics, F1).rows() == [("a", 1, 0.75, 2), ("a", 2, 0.2, 1), ("b", 1, 0.5, 1)]
-    assert len(curves(metrics, "dev/other")) == 0

@@ -27,7 +27,6 @@ def test_a_component_takes_along_what_requires_it() -> None:
     assert full.off == () and not full.changes
 
 
-@pytest.mark.xfail(strict=True, reason="only what requires the component itself goes along, not what requires that")
 def test_what_requires_what_goes_goes_too() -> None:
     third = Component("third", {"third": 0}, "no third", requires=("relabel",))
     assert leave_one_out([FILTER, RELABEL, third])[1].off == ("filter", "relabel", "third")

@@ -205,7 +205,6 @@ def test_a_loss_that_is_no_number_ends_the_trial_without_a_record(tmp_path: Path
     assert Store(tmp_path / "store").result(wanted.trial.key) is None
 
 
-@pytest.mark.xfail(strict=True, reason="the score is written as null, and the record cannot be read again")
 def test_a_test_score_that_is_no_number_is_a_failure_too(tmp_path: Path) -> None:
     wanted = order(tmp_path, wrong="test score", opens_test=True)
     with pytest.raises(FloatingPointError, match="test/score"):
@@ -323,7 +322,6 @@ def test_what_is_recorded_of_an_error(error: Exception, kind: str, message: str)
     )
 
 
-@pytest.mark.xfail(strict=True, reason="torch's allocator for the CPU raises a plain RuntimeError")
 def test_memory_that_the_cpu_does_not_have_is_out_of_memory() -> None:
     assert failure(PLANNED, raised(lambda: torch.empty(1 << 50)), 0.0).kind == "out of memory"
 
@@ -350,10 +348,6 @@ def _record(disk: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
-@pytest.mark.xfail(
-    strict=True,
-    reason="safetensors, polars and the store raise errors of their own for a full disk: the kind is 'error'",
-)
 @pytest.mark.parametrize(
     "write",
     [

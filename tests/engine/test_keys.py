@@ -173,9 +173,6 @@ class Either(Config):
     encoder: FirstKind | SecondKind = FirstKind()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a config inside counts by its own defaults alone: whether or which one is there is lost"
-)
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -164,9 +164,6 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         write_once(tmp_path / "file" / "folder" / "record", b"data")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="mkdir's FileExistsError is taken for a record that is there: it is lost without a word"
-)
 def test_a_file_where_the_folder_should_be_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("in the way")
     with pytest.raises(StoreError):
@@ -205,9 +202,6 @@ def test_a_record_of_another_version_is_not_taken_for_one_of_this(store: Store) 
         store.result("a" * 20)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="polars' own error passes through: no remedy, and no error that the command line prints"
-)
 @pytest.mark.parametrize("content", [b"", b"PAR1", bytes(64)], ids=["empty", "cut", "zeros"])
 def test_torn_metrics_name_their_file(store: Store, content: bytes) -> None:
     write_once(store.trial("a" * 20) / METRICS, content)
@@ -223,7 +217,6 @@ def test_metrics_have_one_row_per_report_and_the_first_stay(store: Store) -> Non
     assert store.metrics("b" * 20) is None
 
 
-@pytest.mark.xfail(strict=True, reason="polars infers the columns from the first 100 reports")
 @pytest.mark.parametrize(
     "history",
     [
@@ -428,7 +421,6 @@ def test_the_lock_ends_with_its_block_and_with_an_error_in_it(store: Store) -> N
         pytest.fail("two drivers")
 
 
-@pytest.mark.xfail(strict=True, reason="looking who runs a study takes its exclusive lock for that moment")
 def test_a_look_at_a_study_does_not_keep_a_driver_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver begins while ``holder`` looks. The locks are real; the order of their calls alone is arranged."""
     study, real, tried, outcome = store.study("s"), fcntl.flock, threading.Event(), list[str]()

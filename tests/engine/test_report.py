@@ -210,9 +210,6 @@ def test_the_terminal_ends_with_the_settings_to_type(sweep: StudyStore) -> None:
     assert "best: --set optimizer.lr=0.0123" in text and text.rstrip().endswith("--set entities.crf=false")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="four digits of the best value are shown, and those are another setting with another key"
-)
 def test_the_settings_to_type_are_the_best_ones_exactly(sweep: StudyStore) -> None:
     assert "--set optimizer.lr=0.0123456" in terminal(*study_tables(sweep))
 
@@ -260,7 +257,6 @@ def test_the_status_counts_states_and_names_failures(sweep: StudyStore) -> None:
         assert "being run by process" in render_status(sweep, sweep.frame(), sweep.holder()).plain
 
 
-@pytest.mark.xfail(strict=True, reason="a frame without rows has no column `state`")
 def test_the_status_of_a_study_that_asked_for_nothing_yet(store: Store) -> None:
     study = described(store, "sweep")
     assert "0 trials: none yet" in render_status(study, study.frame(), None).plain

@@ -26,9 +26,10 @@ def prepare(corpus: Corpus[TaggedSentence], data: DataConfig) -> Prepared:
     row of the word vectors and its characters.
     """
     known = list(corpus.splits) if data.inventory == "all_splits" else ["train"]
-    sentences = [sentence for split in known for sentence in corpus.splits[split]]
-    words = sorted({token for items in corpus.splits.values() for s in items for token in s.tokens})
-    characters = sorted({character for s in sentences for token in s.tokens for character in token})
+    sentences = [sentence for items in corpus.splits.values() for sentence in items]
+    words = sorted({token for s in sentences for token in s.tokens})
+    spelled = (token for split in known for s in corpus.splits[split] for token in s.tokens)
+    characters = sorted({character for token in spelled for character in token})
     tags = sorted({tag for s in sentences for tag in s.tags} | {OUTSIDE})
     relations = sorted({name for s in sentences for _, name, _ in s.relations} | {NO_RELATION})
     classes = sorted({_type(tag) for tag in tags})
@@ -47,18 +48,16 @@ def _type(tag: str) -> str:
 
 
 def _split(items: Sequence[TaggedSentence], index: Mapping[str, Mapping[str, int]]) -> dict[str, Tensor]:
-    """Flat tensors of one split. A symbol outside the inventory (``inventory: train``) counts as the first one, and an
-    arc with an unknown relation is kept out of the targets."""
-    arcs = [[arc for arc in s.relations if arc[1] in index["relations"]] for s in items]
+    """Flat tensors of one split."""
     return {
         "offsets": _offsets([len(s.tokens) for s in items]),
         "words": _ids([t for s in items for t in s.tokens], index["words"]),
-        "tags": _ids([t for s in items for t in s.tags], index["tags"], OUTSIDE),
-        "classes": _ids([_type(t) for s in items for t in s.tags], index["classes"], OUTSIDE),
+        "tags": _ids([t for s in items for t in s.tags], index["tags"]),
+        "classes": _ids([_type(t) for s in items for t in s.tags], index["classes"]),
         "root": torch.tensor([s.root for s in items], dtype=torch.bool),
-        "arc_offsets": _offsets([len(found) for found in arcs]),
+        "arc_offsets": _offsets([len(s.relations) for s in items]),
         "arcs": torch.tensor(
-            [(token, head, index["relations"][name]) for found in arcs for token, name, head in found], dtype=torch.long
+            [(token, head, index["relations"][name]) for s in items for token, name, head in s.relations], dtype=torch.long
         ).reshape(-1, 3),
     }
 
@@ -67,9 +66,8 @@ def _offsets(lengths: Sequence[int]) -> Tensor:
     return torch.tensor([0, *np.cumsum(lengths, dtype=np.int64).tolist()], dtype=torch.long)
 
 
-def _ids(symbols: Sequence[str], index: Mapping[str, int], otherwise: str | None = None) -> Tensor:
-    missing = -1 if otherwise is None else index[otherwise]
-    return torch.tensor([index.get(symbol, missing) for symbol in symbols], dtype=torch.long)
+def _ids(symbols: Sequence[str], index: Mapping[str, int]) -> Tensor:
+    return torch.tensor([index[symbol] for symbol in symbols], dtype=torch.long)
 
 
 def _characters(words: Sequence[str], index: Mapping[str, int]) -> dict[str, Tensor]:
@@ -103,7 +101,7 @@ def _lookup(words: Sequence[str], vectors: WordVectors) -> list[int]:
 
 
 def _fallback(word: str) -> str:
-    if word.isdigit():
+    if word.isdecimal():
         return "0"
     return word.title() if word.islower() else word.lower()
 

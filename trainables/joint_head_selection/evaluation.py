@@ -100,7 +100,8 @@ def _types(scores: JointScores) -> pl.DataFrame:
         for kind, types in (("entity", scores.entity_types), ("relation", scores.relation_types))
         for name, c in types.items()
     ]
-    return pl.DataFrame(rows)
+    counts = dict.fromkeys(("tp", "fp", "fn"), pl.Int64) | dict.fromkeys(("precision", "recall", "f1"), pl.Float64)
+    return pl.DataFrame(rows, schema={"kind": pl.String, "type": pl.String} | counts)
 
 
 def _sentences(scores: JointScores) -> pl.DataFrame:

@@ -24,7 +24,7 @@ class BidirectionalLSTM(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """[B, T, D] to [B, T, 2·hidden]; zero beyond each length."""
+        """[B, T, D] to [B, T, 2·hidden]; zero beyond each length. A batch of one sentence has no padding."""
         if len(x) == 1:  # nothing to pad
             back = cast(Tensor, self.right_to_left(x.flip(1))[0]).flip(1)
             return torch.cat([self.left_to_right(x)[0], back], dim=2)

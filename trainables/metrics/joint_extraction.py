@@ -86,12 +86,12 @@ class JointScores:
 
 def strict(sentences: Sequence[Sentence]) -> JointScores:
     """An entity is right with its type and both boundaries; micro averages over all types."""
-    return _micro(sentences, lambda sentence, labels: entities(labels))
+    return _micro(sentences, entities)
 
 
 def boundaries(sentences: Sequence[Sentence]) -> JointScores:
-    """An entity is right with both boundaries, whatever its type; a root at token 0 is an entity of both sides."""
-    return _micro(sentences, _untyped)
+    """An entity is right with both boundaries, whatever its type."""
+    return _micro(sentences, lambda labels: [("", start, end) for _, start, end in entities(labels)])
 
 
 def relaxed(
@@ -125,19 +125,14 @@ class _Tally:
     relations: dict[str, Counts]
 
 
-def _untyped(sentence: Sentence, labels: Sequence[str]) -> list[Span]:
-    spans = [("", start, end) for _, start, end in entities(labels)]
-    return [*spans, ROOT] if sentence.root else spans
-
-
 def _class_of(sentence: Sentence, span: Span) -> str:
     gold, start, end = span
     inside = sentence.predicted_labels[start : end + 1]
     return gold if gold in inside else Counter(inside).most_common(1)[0][0]
 
 
-def _micro(sentences: Sequence[Sentence], find: Callable[[Sentence, Sequence[str]], list[Span]]) -> JointScores:
-    tallies = [_tally(s, find(s, s.gold_labels), find(s, s.predicted_labels)) for s in sentences]
+def _micro(sentences: Sequence[Sentence], find: Callable[[Sequence[str]], list[Span]]) -> JointScores:
+    tallies = [_tally(s, find(s.gold_labels), find(s.predicted_labels)) for s in sentences]
     entity_types, relation_types = _by_type(tallies)
     entity, relation = _sum(entity_types), _sum(relation_types)
     return JointScores(
@@ -152,7 +147,10 @@ def _micro(sentences: Sequence[Sentence], find: Callable[[Sentence, Sequence[str
 
 def _tally(sentence: Sentence, gold: Sequence[Span], predicted: Sequence[Span]) -> _Tally:
     found = _compare(set(gold), set(predicted) - {span for span in predicted if span[0] == "O"}, lambda span: span[0])
-    triples = _compare(_triples(sentence.gold_arcs, gold), _triples(sentence.predicted_arcs, predicted), lambda triple: triple[1])
+    root = [ROOT] if sentence.root else []
+    arcs = ((sentence.gold_arcs, gold), (sentence.predicted_arcs, predicted))
+    gold_triples, predicted_triples = (_triples(found, [*spans, *root]) for found, spans in arcs)
+    triples = _compare(gold_triples, predicted_triples, lambda triple: triple[1])
     return _Tally(found, triples)
 
 

@@ -1,6 +1,7 @@
 """One trial, in this process: from its plan to its record. The same code runs under Ray, in a test and in a debugger."""
 
 import functools
+import math
 import resource
 import time
 import traceback
@@ -123,11 +124,14 @@ def _keep_tables(method: Method[Any], config: Config, data: Prepared, trial: Tri
     scores = method.evaluate(config, data.split(split), trial.weights_folder)
     for name, table in scores.tables.items():
         trial.keep(f"{split}_{name}", table)
+    for name, value in scores.metrics.items():
+        if not math.isfinite(value):
+            raise FloatingPointError(f"{split}/{name} is {value}")
     return {f"{split}/{name}": value for name, value in scores.metrics.items()}
 
 
 def _kind(error: BaseException) -> FailureKind:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
         return "out of memory"
     if isinstance(error, FloatingPointError):
         return "not a number"

@@ -1,17 +1,23 @@
 """What only the method can tell: fields, values, components, metrics. Collected beside the mistakes of form."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from relab.corpora import corpus_names, vector_names
+from relab.designs import FULL
 from relab.errors import NotFound
 from relab.fields import describe_fields, lookup, nested, overlay
 from relab.method import Config, Method
 from relab.methods import find_method, method_names
 from relab.spec.models import Dimension, kind_of
 from relab.spec.reading import Location, Problems, meant
+
+
+COMBINATIONS = 1000
+"""So many points of a space are tried against the rules between fields."""
 
 
 def check_form(values: Mapping[str, Any], problems: Problems) -> Any:
@@ -116,7 +122,7 @@ class MethodCheck:
             self.problems.add(("objective", "metric"), f"{self.method.name} does not report {metric!r}; {meant(metric, self.method.metrics)}")
 
     def _preset(self, location: Location, name: Any) -> None:
-        if name is not None and name not in self.method.presets:
+        if isinstance(name, str) and name not in self.method.presets:  # anything else is noted with the mistakes of form
             self.problems.add(location, f"no preset {name!r}; {meant(str(name), self.method.presets)}")
 
     def _known(self, location: Location, name: str) -> bool:
@@ -164,10 +170,16 @@ class MethodCheck:
                 dimension = Dimension.model_validate(text)
             except ValidationError:
                 continue  # noted with the mistakes of form
-            for value in dimension.probes:
-                self._accepted(location, self.base, name, value)
+            values = list(dimension.probes)
+            if dimension.form in {"uniform", "loguniform"}:
+                values.append(values[0] + (values[1] - values[0]) * 0.618034)  # both ends may be whole, what is drawn is not
+            for value in values:
+                if not self._accepted(location, self.base, name, value):
+                    break
+        self._together(space)
         search, stop = self.values.get("search"), self.values.get("stop")
         algorithm = search.get("algorithm") if isinstance(search, Mapping) else None
+        algorithm = algorithm if isinstance(algorithm, str) else None
         if algorithm in {"grid", "bisect"} and self.values.get("start_from"):
             self.problems.add(("start_from",), f"{algorithm} knows its points; presets to start from go with tpe and random")
         if isinstance(stop, Mapping) and stop.get("rule") == "asha" and self.values.get("folds"):
@@ -178,14 +190,36 @@ class MethodCheck:
         if algorithm == "bisect" and forms != ["loguniform"]:
             self.problems.add(("search", "algorithm"), "bisect searches exactly one dimension, a loguniform one")
 
-    def _start(self, location: Location, name: Any, space: Any) -> None:
-        if name not in self.method.presets or not isinstance(space, Mapping):
+    def _together(self, space: Mapping[str, Any]) -> None:
+        """Rules between the fields of a space: whatever it can draw must be a config."""
+        try:
+            probes = {name: Dimension.model_validate(text).probes for name, text in space.items() if name in self.fields}
+        except ValidationError:
             return
-        settings = self.method.Config.model_validate(overlay(self.base, self.method.presets[name])).model_dump(mode="json")
+        if len(probes) < len(space) or _errors(self.method.Config, self.base):
+            return
+        for values in itertools.islice(itertools.product(*probes.values()), COMBINATIONS):
+            point = dict(zip(probes, values, strict=True))
+            rules = [error for error in _errors(self.method.Config, overlay(self.base, point)) if not error["loc"]]
+            if rules:
+                shown = ", ".join(f"{name}: {value!r}" for name, value in point.items())
+                self.problems.add(("space",), f"with {shown}: {rules[0]['msg'].removeprefix('Value error, ')}")
+                return
+
+    def _start(self, location: Location, name: Any, space: Any) -> None:
+        if not isinstance(name, str) or name not in self.method.presets or not isinstance(space, Mapping):
+            return
+        merged = overlay(self.base, self.method.presets[name])
+        errors = _errors(self.method.Config, merged)
+        if errors:
+            if not _errors(self.method.Config, self.base):
+                self.problems.add(location, f"the preset {name!r} over the base: {errors[0]['msg'].removeprefix('Value error, ')}")
+            return
+        settings = self.method.Config.model_validate(merged).model_dump(mode="json")
         for field, text in space.items():
             try:
                 dimension = Dimension.model_validate(text)
-                value = lookup(settings, field)
+                value = lookup(settings, str(field))
             except (ValidationError, KeyError):
                 continue  # noted elsewhere
             if not dimension.holds(value):
@@ -197,6 +231,11 @@ class MethodCheck:
         chosen = named if isinstance(named, list) else list(known) if self.values.get("design") == "leave_one_out" else []
         for index, name in enumerate(chosen):
             location: Location = ("components", index) if isinstance(named, list) else ("design",)
+            if not isinstance(name, str):
+                continue  # noted with the mistakes of form
+            if name in chosen[:index]:
+                self.problems.add(location, f"{name} comes twice")
+                continue
             if name not in known:
                 self.problems.add(location, f"{self.method.name} has no component {name!r}; {meant(str(name), known)}")
                 continue
@@ -232,10 +271,16 @@ class MethodCheck:
             return
         known = {component.name: component for component in self.method.components}
         for name, choice in arms.items():
+            if name == FULL:
+                self.problems.add(("arms", name), f"{FULL!r} is the model with nothing taken away: name the arm otherwise")
             if not isinstance(choice, Mapping):
                 continue
+            before = len(self.problems.lines)
             changes: dict[str, Any] = {}
-            for index, component in enumerate(choice.get("off") or ()):
+            off = choice.get("off")
+            for index, component in enumerate(off if isinstance(off, list) else ()):
+                if not isinstance(component, str):
+                    continue  # noted with the mistakes of form
                 if component in known:
                     changes |= known[component].off
                 else:
@@ -245,7 +290,8 @@ class MethodCheck:
                 changed = self._fields(("arms", name, "set"), settings, overlay(self.base, changes))
             else:
                 changed = overlay(self.base, changes)
-            if not _errors(self.method.Config, self.base) and not _errors(self.method.Config, changed):
+            wrong = len(self.problems.lines) > before or not isinstance(off, list | None)
+            if not wrong and not _errors(self.method.Config, self.base) and not _errors(self.method.Config, changed):
                 if self.method.Config.model_validate(changed) == self.method.Config.model_validate(self.base):
                     self.problems.add(("arms", name), "equals the full model: it changes no field")
 
@@ -264,7 +310,7 @@ def _leaves(
     for key, value in values.items():
         name = f"{prefix}{key}"
         group = any(field.startswith(f"{name}.") for field in fields)
-        if isinstance(value, Mapping) and (group or name not in fields):
+        if isinstance(value, Mapping) and (group or (value and name not in fields)):
             yield from _leaves(value, (*location, str(key)), fields, f"{name}.")
         else:
             yield (*location, str(key)), name, value

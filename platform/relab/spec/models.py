@@ -1,5 +1,6 @@
 """What a spec says, once it is known to be right: frozen, typed, with the defaults filled in."""
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,6 +55,8 @@ class Dimension(Config):
         if form == "choice":
             if not self.choice:
                 raise ValueError("a choice needs at least one value")
+            if len({json.dumps(value, sort_keys=True, default=str) for value in self.choice}) < len(self.choice):
+                raise ValueError("a value of the choice comes twice")
             return self
         low, high = getattr(self, form)
         if form in {"int", "logint"} and not (float(low).is_integer() and float(high).is_integer()):

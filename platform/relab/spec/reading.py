@@ -1,6 +1,7 @@
 """YAML with line numbers: where each key stands, so that every mistake can be shown in its place."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,25 @@ from relab.fields import nested
 from relab.spec.models import shipped_folders
 
 Location = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people read it: ``off``, ``on``, ``yes``, ``no`` and dates are text, and ``1e-3`` is a number."""
+
+
+_REPLACED = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "timestamp")}
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag not in _REPLACED]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^(?:[-+]?(?:(?:\d[\d_]*\.[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN))$"),
+    list("-+0123456789."),
+)
 
 
 @dataclass
@@ -40,7 +60,7 @@ class Problems:
 
 @dataclass
 class Source:
-    """A spec as read: its values, the line of each key, and which keys the command line set."""
+    """A spec as read: its values, the line of each key, and the dotted names that the command line set."""
 
     name: str
     values: dict[str, Any]
@@ -49,7 +69,10 @@ class Source:
 
     def place(self, location: Location) -> tuple[int, str]:
         """The line of a key, or of the nearest key around it; ``--set`` for what the command line gave."""
-        if location and location[0] in self.overridden:
+        name = ".".join(map(str, location))
+        given = any(f"{name}.".startswith(f"{other}.") for other in self.overridden)
+        inside = location and location not in self.marks and any(other.startswith(f"{name}.") for other in self.overridden)
+        if given or inside:
             return 0, "--set"
         for length in range(len(location), -1, -1):
             if location[:length] in self.marks:
@@ -89,8 +112,8 @@ def read(path: Path) -> Source:
     """Parse a spec file; a key that stands twice, or a document that is no mapping, is a mistake."""
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=_Loader)
+        values = yaml.load(text, Loader=_Loader)  # noqa: S506 -- a SafeLoader
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not UTF-8 at byte {error.start}") from error
     except yaml.YAMLError as error:
@@ -102,12 +125,18 @@ def read(path: Path) -> Source:
     if not isinstance(node, yaml.MappingNode):
         problems.add((), "a spec is a mapping of keys to values")
     else:
-        _mark(node, (), source.marks, problems)
+        _mark(node, (), source.marks, problems, ())
     problems.raise_any()
     return source
 
 
-def _mark(node: yaml.Node, at: Location, marks: dict[Location, int], problems: Problems) -> None:
+def _mark(
+    node: yaml.Node, at: Location, marks: dict[Location, int], problems: Problems, around: tuple[yaml.Node, ...]
+) -> None:
+    if any(node is other for other in around):
+        problems.add(at, "contains itself")
+        return
+    around = (*around, node)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -117,11 +146,11 @@ def _mark(node: yaml.Node, at: Location, marks: dict[Location, int], problems: P
             if name in seen:
                 problems.add(here, "stands twice")
             seen.add(name)
-            _mark(value, here, marks, problems)
+            _mark(value, here, marks, problems, around)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             marks[*at, index] = value.start_mark.line + 1
-            _mark(value, (*at, index), marks, problems)
+            _mark(value, (*at, index), marks, problems, around)
 
 
 def change(source: Source, changes: Mapping[str, str], keys: Iterable[str]) -> None:
@@ -133,7 +162,7 @@ def change(source: Source, changes: Mapping[str, str], keys: Iterable[str]) -> N
     known = set(keys)
     for name, text in changes.items():
         try:
-            value = yaml.safe_load(text)
+            value = yaml.load(text, Loader=_Loader)  # noqa: S506 -- a SafeLoader
         except yaml.YAMLError as error:
             raise SpecError(f"--set {name}={text}: the value is not YAML") from error
         head = name.partition(".")[0]
@@ -143,7 +172,7 @@ def change(source: Source, changes: Mapping[str, str], keys: Iterable[str]) -> N
 def put(source: Source, name: str, value: Any) -> None:
     """Set one dotted key of the spec, from the command line. Keys of ``base`` and ``space`` stay dotted inside."""
     head, _, rest = name.partition(".")
-    source.overridden.add(head)
+    source.overridden.add(name)
     if not rest:
         source.values[head] = value
         return

@@ -82,7 +82,6 @@ class TestStrict:
         scores = strict([sentence(GOLD, set())])
         assert (scores.entity.f1, scores.relation.f1, scores.overall_f1) == (1, 0, 0.5)
 
-    @pytest.mark.xfail(strict=True, reason="strict scores drop relations to the root, in gold and prediction")
     def test_a_relation_to_the_root_counts(self) -> None:
         gold, arcs = ("O", "B-Room", "I-Room"), frozenset({(2, "part_of", 0)})
         assert strict([Sentence(gold, gold, arcs, arcs, root=True)]).relation_types == {"part_of": Counts(1, 0, 0)}
@@ -107,7 +106,6 @@ class TestBoundaries:
         missed = Sentence(gold, gold, frozenset(arcs), frozenset(), root=True)
         assert boundaries([missed]).relation_types == {"part_of": Counts(0, 0, 1)}
 
-    @pytest.mark.xfail(strict=True, reason="the root counts as a right entity in every sentence")
     def test_the_root_is_no_entity_that_was_found(self) -> None:
         gold, predicted = ("O", "B-Room", "O"), ("O", "O", "B-Room")
         scores = boundaries([Sentence(gold, predicted, frozenset(), frozenset(), root=True)])
