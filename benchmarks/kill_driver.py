@@ -1,4 +1,4 @@
-"""`kill -9` of a sweep's driver at random moments, each time followed by the same command. What is lost, what is trained twice?
+"""`kill -9` of a sweep's driver at random moments, then the same command each time: what is lost, what trained twice?
 
     python -m benchmarks.kill_driver --kills 20
 
@@ -18,7 +18,6 @@ from pathlib import Path
 from textwrap import dedent
 
 from mlflow.tracking import MlflowClient
-
 from relab.records import Store
 
 from benchmarks.common import about, write_results
@@ -76,7 +75,14 @@ def disturb(folder: Path, *, kills: int, trials: int, epochs: int, seed: int = 0
     children = [run for run in runs if "relab.trial" in run.data.tags]
     states = [run.info.status for run in children]
     return Outcome(
-        kills, len(final), in_flight, lost, again, gone_on, differing, len(children) / len(final),
+        kills,
+        len(final),
+        in_flight,
+        lost,
+        again,
+        gone_on,
+        differing,
+        len(children) / len(final),
         {state: states.count(state) for state in sorted(set(states))},
     )
 
@@ -86,7 +92,7 @@ def _command(folder: Path, store: str) -> list[str]:
 
 
 def _killed(folder: Path, store: Store, finished: int, delay: float) -> list[str]:
-    """Start the sweep and kill it ``delay`` seconds after so many results; the trials in flight that have a checkpoint."""
+    """Start the sweep, kill it ``delay`` seconds after so many results; the trials in flight with a checkpoint."""
     process = subprocess.Popen(_command(folder, "store"), stderr=subprocess.DEVNULL, start_new_session=True)
     while len(store.finished()) < finished and process.poll() is None:
         time.sleep(0.02)
@@ -114,7 +120,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         outcome = disturb(Path(folder), kills=options.kills, trials=options.trials, epochs=options.epochs)
-    results = about(f"python -m benchmarks.kill_driver --kills {options.kills} --trials {options.trials} --epochs {options.epochs}")
+    results = about(
+        f"python -m benchmarks.kill_driver --kills {options.kills} --trials {options.trials} --epochs {options.epochs}"
+    )
     write_results("kill_driver", results | asdict(outcome))
     print(json.dumps(asdict(outcome), indent=2))
 

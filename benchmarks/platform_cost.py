@@ -2,8 +2,8 @@
 
     python -m benchmarks.platform_cost
 
-Writes ``benchmarks/results/platform_cost.json``. ``share`` is the wall time of two plain processes that do the same work in
-turns, over that of a sweep on two slots with search, records and MLflow on, from its first trial's start to its last
+Writes ``benchmarks/results/platform_cost.json``. ``share``: the wall time of two plain processes that do the same work
+in turns, over that of a sweep on two slots with search, records and MLflow on, from its first trial's start to its last
 one's end; rounds are interleaved, since machines are noisy.
 """
 
@@ -21,11 +21,10 @@ from textwrap import dedent
 from typing import Any
 
 import torch
-from rich.console import Console
-
 from relab.records import Result, StudyStore
 from relab.running.study import Options, run
 from relab.spec import load
+from rich.console import Console
 
 from benchmarks.common import about, write_results
 from benchmarks.workload import WorkloadConfig, work
@@ -77,7 +76,10 @@ def compare(base: Mapping[str, Any], trials: int, rounds: int) -> dict[str, Any]
         ours.append(wall)
         starts.append(start)
     return {
-        "trials": trials, "plain_seconds": plain, "relab_seconds": ours, "seconds_to_first_trial": starts,
+        "trials": trials,
+        "plain_seconds": plain,
+        "relab_seconds": ours,
+        "seconds_to_first_trial": starts,
         "share": statistics.mean(plain) / statistics.mean(ours),
     }
 
@@ -97,7 +99,9 @@ for trial in range(trials):
 def plain_processes(base: Mapping[str, Any], trials: int) -> float:
     """Seconds that two processes need for the work of all trials, half each; their start is not counted."""
     command = [sys.executable, "-c", PLAIN, json.dumps(dict(base)), str(trials // SLOTS)]
-    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(SLOTS)]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(SLOTS)
+    ]
     for process in processes:
         assert process.stdout is not None
         process.stdout.readline()
@@ -181,7 +185,12 @@ def documented(trials: int) -> dict[str, float]:
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         ).fit()
     wall = time.perf_counter() - began
-    return {"trials": trials, "seconds": wall, "seconds_per_trial": wall / trials, "share": trials * SECONDS / SLOTS / wall}
+    return {
+        "trials": trials,
+        "seconds": wall,
+        "seconds_per_trial": wall / trials,
+        "share": trials * SECONDS / SLOTS / wall,
+    }
 
 
 if __name__ == "__main__":

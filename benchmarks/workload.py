@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
-
 from relab.corpus import Corpus
 from relab.method import Component, Config, Method, Objective, Scores
 from relab.prepared import Prepared, Split
@@ -18,8 +17,8 @@ class WorkloadData(Config):
 
 
 class WorkloadConfig(Config):
-    """``work`` per report: a sleep of ``seconds``, ``products`` matrix products of ``size`` × ``size``, or a score that is
-    not a number."""
+    """``work`` per report: a sleep of ``seconds``, ``products`` matrix products of ``size`` × ``size``, or a score
+    that is not a number."""
 
     data: WorkloadData = WorkloadData()
     work: Literal["nothing", "sleep", "products", "diverge"] = "nothing"

@@ -1,4 +1,4 @@
-"""From a study's records to its answers: differences within the seed, the best of a search, curves. Pure functions of frames."""
+"""From a study's records to its answers: differences within the seed, the best of a search. Functions of frames."""
 
 import json
 import math
@@ -59,7 +59,7 @@ def _deviation(values: list[float]) -> float:
 
 
 def by_seed(frame: pl.DataFrame, metric: str) -> dict[str, dict[int, float]]:
-    """Each arm's score on each seed, the mean over the folds where there are any; a seed with a fold missing is left out."""
+    """Each arm's score on each seed, the mean over its folds; a seed with a fold missing is left out."""
     column = f"score/{metric}"
     if column not in frame.columns:
         return {}
@@ -101,7 +101,7 @@ def summarise_arms(frame: pl.DataFrame, metric: str) -> list[ArmSummary]:
 
 
 def search_ranking(frame: pl.DataFrame, objective: Objective) -> pl.DataFrame:
-    """The points of a search, best first: ``rank``, ``value`` (mean over folds), ``parameters`` as JSON, ``trials``, ``seconds``."""
+    """The points of a search, best first: rank, value (mean over folds), parameters as JSON, trials, seconds."""
     column = f"score/{objective.metric}"
     if column not in frame.columns:
         return pl.DataFrame()

@@ -1,5 +1,4 @@
-"""Errors that a user can act on. The command line prints their message without a traceback and exits with their code."""
-
+"""Errors that a user can act on. The command line prints the message alone and exits with the code."""
 
 import errno
 
@@ -36,7 +35,7 @@ def out_of_space(error: BaseException) -> bool:
     """Whether a full disk is behind an error. Libraries in Rust say so in their message alone."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, OSError) and seen.errno == errno.ENOSPC or "No space left on device" in str(seen):
+        if (isinstance(seen, OSError) and seen.errno == errno.ENOSPC) or "No space left on device" in str(seen):
             return True
         seen = seen.__cause__ or seen.__context__
     return False

@@ -68,15 +68,27 @@ class Plan:
         return pl.DataFrame(
             [
                 {
-                    "number": trial.number, "key": trial.key, "arm": trial.arm, "off": list(trial.off), "seed": trial.seed,
+                    "number": trial.number,
+                    "key": trial.key,
+                    "arm": trial.arm,
+                    "off": list(trial.off),
+                    "seed": trial.seed,
                     "fold": None if trial.fold is None else trial.fold.index,
                     "parameters": json.dumps(trial.parameters),
                     "state": "finished" if trial.key in self.finished else "new",
                 }
                 for trial in self.trials
             ],
-            schema={"number": pl.Int64, "key": pl.String, "arm": pl.String, "off": pl.List(pl.String), "seed": pl.Int64,
-                    "fold": pl.Int64, "parameters": pl.String, "state": pl.String},
+            schema={
+                "number": pl.Int64,
+                "key": pl.String,
+                "arm": pl.String,
+                "off": pl.List(pl.String),
+                "seed": pl.Int64,
+                "fold": pl.Int64,
+                "parameters": pl.String,
+                "state": pl.String,
+            },
         )
 
 
@@ -105,17 +117,24 @@ class Planner:
                 key = trial_key(self.method, config, fingerprint, seed, opens_test=opens_test)
                 planned.append(
                     PlannedTrial(
-                        number=first + len(planned), key=key, method=self.spec.method, arm=arm.name, off=arm.off, seed=seed,
-                        fold=fold, config=values, parameters=dict(parameters) or dict(arm.changes), corpus=fingerprint,
-                        smoke=smoke, opens_test=opens_test,
+                        number=first + len(planned),
+                        key=key,
+                        method=self.spec.method,
+                        arm=arm.name,
+                        off=arm.off,
+                        seed=seed,
+                        fold=fold,
+                        config=values,
+                        parameters=dict(parameters) or dict(arm.changes),
+                        corpus=fingerprint,
+                        smoke=smoke,
+                        opens_test=opens_test,
                     )
                 )
         return planned
 
 
-def plan(
-    spec: "Spec", method: Method[Any], corpora: Mapping[Fold | None, str], finished: Container[str] = ()
-) -> Plan:
+def plan(spec: "Spec", method: Method[Any], corpora: Mapping[Fold | None, str], finished: Container[str] = ()) -> Plan:
     """The trials of a spec, seed by seed: the arms of the first seed come first, so that differences show early.
 
     Numbers name a trial's place in the design. For a sweep, only what is known before it runs.
@@ -142,7 +161,7 @@ OUTSIDE_REVISION = frozenset({"name", "resources", "objective", "published", "se
 def revision(spec: "Spec", method: Method[Any], corpora: Mapping[Fold | None, str]) -> str:
     """Names the list of trials that a study keeps: another base, space, design or corpus begins a new one.
 
-    Nothing is lost by that, since results are kept by key: whatever the new list shares with the old is not trained again.
+    Nothing is lost by that, since results are kept by key: what the new list shares with the old is not trained again.
     """
     settled = spec.model_dump(mode="json", exclude=set(OUTSIDE_REVISION))
     return digest(method.name, str(method.version), json.dumps(settled, sort_keys=True), *corpora.values())[:12]

@@ -121,14 +121,21 @@ class Progress:
     def _best_line(self) -> Text:
         if self.best is None:
             return Text()
-        return Text.assemble("best ", (f"{self.objective.metric} {self.best[0]:.4f}", "bold green"), f"  {label(self.best[1])}")
+        return Text.assemble(
+            "best ", (f"{self.objective.metric} {self.best[0]:.4f}", "bold green"), f"  {label(self.best[1])}"
+        )
 
     def _render(self) -> RenderableType:
         rows = Table.grid(padding=(0, 2))
         for trial, report, value, since in self.running.values():
             score = "" if value is None else f"{value:.4f}"
-            rows.add_row(f"  #{trial.number}", Text(label(trial), overflow="ellipsis", no_wrap=True), f"epoch {report}", score,
-                         duration(time.monotonic() - since))
+            rows.add_row(
+                f"  #{trial.number}",
+                Text(label(trial), overflow="ellipsis", no_wrap=True),
+                f"epoch {report}",
+                score,
+                duration(time.monotonic() - since),
+            )
         bar = ProgressBar(total=self.total or 1, completed=self.done if self.total else 0, width=40)
         return Group(Text.assemble((self.title, "bold"), "  ", self._counts()), bar, rows, self._best_line())
 

@@ -72,7 +72,8 @@ class Holder:
     since: float
 
     def __str__(self) -> str:
-        return f"process {self.process} on {self.host}, since {time.strftime('%Y-%m-%d %H:%M', time.localtime(self.since))}"
+        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.since))
+        return f"process {self.process} on {self.host}, since {since}"
 
 
 def write_once(path: Path, data: bytes) -> bool:
@@ -115,7 +116,8 @@ def _read(path: Path, kind: type[R]) -> R | None:
         return kind.model_validate_json(data)
     except ValidationError as error:
         raise StoreError(
-            f"{path} is torn or not of this version ({error.error_count()} problems, first: {error.errors()[0]['msg']}). "
+            f"{path} is torn or not of this version ({error.error_count()} problems, first: "
+            f"{error.errors()[0]['msg']}). "
             "Remove the file: the trial is then trained again."
         ) from error
 
@@ -157,7 +159,10 @@ class Store:
     def write_metrics(self, key: str, history: Sequence[Mapping[str, float]]) -> None:
         """Keep every report's metrics, one row each, numbered from 1."""
         buffer = io.BytesIO()
-        rows = [{"report": number, **{name: float(value) for name, value in metrics.items()}} for number, metrics in enumerate(history, 1)]
+        rows = [
+            {"report": number, **{name: float(value) for name, value in metrics.items()}}
+            for number, metrics in enumerate(history, 1)
+        ]
         frame = pl.DataFrame(rows, infer_schema_length=None)
         frame.write_parquet(buffer, compression="uncompressed")
         write_once(self.trial(key) / METRICS, buffer.getvalue())
@@ -168,7 +173,9 @@ class Store:
         try:
             return pl.read_parquet(path, memory_map=False) if path.exists() else None
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise StoreError(f"{path} is torn: {error}. Remove the trial's folder: the trial is then trained again.") from error
+            raise StoreError(
+                f"{path} is torn: {error}. Remove the trial's folder: the trial is then trained again."
+            ) from error
 
     def write_failure(self, failure: Failure) -> None:
         """Record one failed attempt beside those before it."""
@@ -295,7 +302,9 @@ class StudyStore:
                 except OSError as error:
                     holder = self.holder()
                     if holder is not None or wait is None:
-                        raise StoreError(f"the study {self.name!r} is being run by {holder}: one driver at a time") from error
+                        raise StoreError(
+                            f"the study {self.name!r} is being run by {holder}: one driver at a time"
+                        ) from error
                     time.sleep(wait)
             handle.truncate(0)
             json.dump({"host": socket.gethostname(), "process": os.getpid(), "since": time.time()}, handle)
@@ -315,23 +324,37 @@ class StudyStore:
         return None
 
     def frame(self) -> pl.DataFrame:
-        """One row per trial asked for: its place in the design, its state, its scores (``score/<metric>``), its cost."""
+        """One row per trial asked for: place in the design, state, scores (``score/<metric>``), cost."""
         running = self.holder() is not None
         return pl.DataFrame([self._row(trial, running) for trial in self.asked()], infer_schema_length=None)
 
     def _row(self, trial: PlannedTrial, running: bool) -> dict[str, Any]:
         row: dict[str, Any] = {
-            "number": trial.number, "key": trial.key, "arm": trial.arm, "off": list(trial.off), "seed": trial.seed,
-            "fold": None if trial.fold is None else trial.fold.index, "parameters": json.dumps(trial.parameters),
+            "number": trial.number,
+            "key": trial.key,
+            "arm": trial.arm,
+            "off": list(trial.off),
+            "seed": trial.seed,
+            "fold": None if trial.fold is None else trial.fold.index,
+            "parameters": json.dumps(trial.parameters),
         }
         result = self.store.result(trial.key)
         if result is None:
             failures = self.store.failures(trial.key)
             state = "failed" if failures else "running" if running else "waiting"
             return row | {"state": state, "failure": failures[-1].kind if failures else None}
-        row |= {"state": result.state, "failure": None, "reports": result.reports, "seconds": result.seconds,
-                "peak_memory": result.peak_memory, "weights": result.weights, "ended": result.ended,
-                "code": result.environment.code, "torch": result.environment.torch, "device": result.environment.device}
+        row |= {
+            "state": result.state,
+            "failure": None,
+            "reports": result.reports,
+            "seconds": result.seconds,
+            "peak_memory": result.peak_memory,
+            "weights": result.weights,
+            "ended": result.ended,
+            "code": result.environment.code,
+            "torch": result.environment.torch,
+            "device": result.environment.device,
+        }
         return row | {f"score/{name}": value for name, value in result.scores.items()}
 
     def metrics(self) -> pl.DataFrame:
@@ -341,6 +364,10 @@ class StudyStore:
             found = self.store.metrics(trial.key)
             if found is not None:
                 fold = None if trial.fold is None else trial.fold.index
-                about = (pl.lit(trial.key).alias("key"), pl.lit(trial.arm).alias("arm"), pl.lit(trial.seed).alias("seed"))
+                about = (
+                    pl.lit(trial.key).alias("key"),
+                    pl.lit(trial.arm).alias("arm"),
+                    pl.lit(trial.seed).alias("seed"),
+                )
                 frames.append(found.select(*about, pl.lit(fold, pl.Int64).alias("fold"), pl.all()))
         return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()

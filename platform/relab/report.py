@@ -46,14 +46,21 @@ def render_plan(spec: Spec, plan: Plan) -> Table:
 def render_status(study: StudyStore, frame: pl.DataFrame, holder: Holder | None) -> Text:
     """How far a study is, what failed, and who runs it."""
     if not len(frame):
-        return Text.assemble((study.name, "bold"), "  0 trials: none yet", f"\nbeing run by {holder}" if holder else "\nnobody is running it")
-    counts = {state: number for state, number in frame["state"].value_counts().rows()}
+        return Text.assemble(
+            (study.name, "bold"),
+            "  0 trials: none yet",
+            f"\nbeing run by {holder}" if holder else "\nnobody is running it",
+        )
+    counts = dict(frame["state"].value_counts().rows())
     text = Text.assemble((study.name, "bold"), f"  {len(frame)} trials: ")
     text.append(", ".join(f"{number} {state}" for state, number in sorted(counts.items())) or "none yet")
     text.append(f"\nbeing run by {holder}" if holder else "\nnobody is running it")
     for row in frame.filter(pl.col("state") == "failed").iter_rows(named=True):
         last = study.store.failures(row["key"])[-1]
-        text.append(f"\nfailed: trial {row['number']} ({row['arm']}, seed {row['seed']}): {last.kind}: {last.message}", style="red")
+        text.append(
+            f"\nfailed: trial {row['number']} ({row['arm']}, seed {row['seed']}): {last.kind}: {last.message}",
+            style="red",
+        )
     return text
 
 
@@ -72,8 +79,12 @@ def study_data(study: StudyStore) -> dict[str, Any]:
     described, frame = study.description(), study.frame()
     objective = _objective(described)
     data: dict[str, Any] = {
-        "study": study.name, "kind": described.kind, "method": described.method, "corpus": described.corpus,
-        "objective": described.objective, "states": dict(sorted(frame["state"].value_counts().rows())) if len(frame) else {},
+        "study": study.name,
+        "kind": described.kind,
+        "method": described.method,
+        "corpus": described.corpus,
+        "objective": described.objective,
+        "states": dict(sorted(frame["state"].value_counts().rows())) if len(frame) else {},
     }
     if described.kind == "sweep":
         ranking = search_ranking(frame, objective)
@@ -135,11 +146,15 @@ def _search_tables(described: Description, frame: pl.DataFrame) -> list[Renderab
     table = _table("", described.objective, *names, "seconds")
     for row in ranking.head(SHOWN).iter_rows(named=True):
         values = json.loads(row["parameters"])
-        table.add_row(str(row["rank"]), f"{row['value']:.4f}", *(_short(values[name]) for name in names), duration(row["seconds"]))
+        table.add_row(
+            str(row["rank"]), f"{row['value']:.4f}", *(_short(values[name]) for name in names), duration(row["seconds"])
+        )
     stopped = int((frame["state"] == "pruned").sum())
     table.caption = f"{len(ranking)} settings finished" + (f", {stopped} stopped early" if stopped else "")
     table.caption_justify = "left"
-    best = " ".join(f"--set {name}={shlex.quote(json.dumps(value))}" for name, value in best_parameters(ranking).items())
+    best = " ".join(
+        f"--set {name}={shlex.quote(json.dumps(value))}" for name, value in best_parameters(ranking).items()
+    )
     return [table, Text.assemble(("best: ", "bold"), best)]
 
 
@@ -148,7 +163,9 @@ def _arms_table(described: Description, summaries: list[ArmSummary], metric: str
     for row in summaries:
         mean, deviation, difference, interval = _cells(row)
         clear = row.difference is not None and row.difference.excludes_zero
-        table.add_row(row.arm, str(row.seeds), mean, deviation, Text(difference, style="bold" if clear else ""), interval)
+        table.add_row(
+            row.arm, str(row.seeds), mean, deviation, Text(difference, style="bold" if clear else ""), interval
+        )
     return table
 
 
@@ -163,11 +180,15 @@ def _cells(row: ArmSummary) -> tuple[str, str, str, str]:
 
 
 def _about(described: Description, frame: pl.DataFrame) -> str:
-    states = ", ".join(f"{number} {state}" for state, number in sorted(frame["state"].value_counts().rows())) if len(frame) else "none"
+    states = (
+        ", ".join(f"{number} {state}" for state, number in sorted(frame["state"].value_counts().rows()))
+        if len(frame)
+        else "none"
+    )
     test = "opened: the test score is that of the epoch best on dev" if described.protocol == "paper" else "not opened"
     return (
-        f"{described.kind} of `{described.method}` on {described.corpus}. Objective: `{described.objective}` ({described.mode}). "
-        f"Test split: {test}. Trials: {states}."
+        f"{described.kind} of `{described.method}` on {described.corpus}. "
+        f"Objective: `{described.objective}` ({described.mode}). Test split: {test}. Trials: {states}."
     )
 
 
@@ -187,7 +208,10 @@ def _arms_markdown(described: Description, summaries: list[ArmSummary], metric: 
         changes = _settings(described.arms.get(summary.arm, {}))
         rows.append([summary.arm, changes, str(summary.seeds), *_cells(summary)])
     head = ["arm", "changes", "seeds", f"mean {metric}", "sd", f"difference to {FULL}", "95 % interval"]
-    return _markdown_table(head, rows) + "\n\nDifferences are taken within the seed; the interval is Student's t over the seeds."
+    return (
+        _markdown_table(head, rows)
+        + "\n\nDifferences are taken within the seed; the interval is Student's t over the seeds."
+    )
 
 
 def _published_rows(study: StudyStore, entry: Entry, spread: bool) -> list[tuple[str, str, list[str]]]:
@@ -244,14 +268,16 @@ def _published_markdown(study: StudyStore) -> str:
         return ""
     paper, entry = find(reference)
     rows = [[system, tools, *values] for system, tools, values in _published_rows(study, entry, spread=True)]
-    return "\n\n".join([
-        "## Published numbers",
-        f"[{paper.paper}]({paper.url}), {paper.table}: {entry.title}, test split, percent. "
-        "Ours: mean over the seeds ± standard deviation.",
-        _markdown_table(["system", "NLP tools", *entry.metrics], rows),
-        _verdict(study, entry),
-        "\n".join(f"- {remark}" for remark in (*entry.remarks, *paper.remarks)),
-    ])
+    return "\n\n".join(
+        [
+            "## Published numbers",
+            f"[{paper.paper}]({paper.url}), {paper.table}: {entry.title}, test split, percent. "
+            "Ours: mean over the seeds ± standard deviation.",
+            _markdown_table(["system", "NLP tools", *entry.metrics], rows),
+            _verdict(study, entry),
+            "\n".join(f"- {remark}" for remark in (*entry.remarks, *paper.remarks)),
+        ]
+    )
 
 
 def _figure_markdown(metric: str, file: str) -> str:

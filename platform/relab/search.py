@@ -80,8 +80,12 @@ class Point:
 
     def value(self, objective: Objective) -> float | None:
         """The mean score over the folds, or None unless all of them finished."""
-        scores = [r.scores[objective.metric] for r in self.records.values() if isinstance(r, Result) and r.state == "finished"]
-        return sum(scores) / len(scores) if scores and len(scores) == len({trial.key for trial in self.trials}) else None
+        scores = [
+            r.scores[objective.metric] for r in self.records.values() if isinstance(r, Result) and r.state == "finished"
+        ]
+        return (
+            sum(scores) / len(scores) if scores and len(scores) == len({trial.key for trial in self.trials}) else None
+        )
 
     @property
     def pruned(self) -> bool:
@@ -148,7 +152,7 @@ class Bisection(Chooser):
 
 
 class Drawn(Chooser):
-    """``tpe`` or ``random`` by Optuna, after the start points. The sampler is seeded anew for each proposal, by its number."""
+    """``tpe`` or ``random`` by Optuna, after the start points. Each proposal has a sampler seeded by its number."""
 
     def __init__(self, spec: SweepSpec, objective: Objective, starts: Sequence[Mapping[str, Any]]) -> None:
         self.spec, self.objective, self.starts = spec, objective, starts
@@ -209,10 +213,15 @@ class Drawn(Chooser):
         return trial
 
     def _outside(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value if (choice := self.choices[name]) is None else choice[value] for name, value in values.items()}
+        return {
+            name: value if (choice := self.choices[name]) is None else choice[value] for name, value in values.items()
+        }
 
     def _inside(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value if (choice := self.choices[name]) is None else choice.index(value) for name, value in values.items()}
+        return {
+            name: value if (choice := self.choices[name]) is None else choice.index(value)
+            for name, value in values.items()
+        }
 
 
 def distribution(dimension: Dimension) -> BaseDistribution:
@@ -225,9 +234,8 @@ def distribution(dimension: Dimension) -> BaseDistribution:
     return FloatDistribution(low, high, log=dimension.form == "loguniform")
 
 
-
 class Pruner:
-    """Successive halving, by Optuna: whether a trial's best value so far is among the best of those that came as far."""
+    """Successive halving, by Optuna: is a trial's best value so far among the best of those that came as far?"""
 
     def __init__(self, spec: SweepSpec, objective: Objective) -> None:
         self.objective = objective
@@ -261,7 +269,9 @@ class Pruner:
 class SweepSource(Source):
     """A search that goes on from a study's records: what was asked for comes first, what ended is known."""
 
-    def __init__(self, spec: SweepSpec, planner: Planner, study: StudyStore, chooser: Chooser, objective: Objective) -> None:
+    def __init__(
+        self, spec: SweepSpec, planner: Planner, study: StudyStore, chooser: Chooser, objective: Objective
+    ) -> None:
         self.spec, self.planner, self.study, self.chooser, self.objective = spec, planner, study, chooser, objective
         self.pruner = Pruner(spec, objective) if spec.stop.rule == "asha" else None
         self.points: list[Point] = []
@@ -299,7 +309,12 @@ class SweepSource(Source):
 
     def ended(self, trial: PlannedTrial, record: Result | Failure) -> None:
         point = self.of[trial.number]
-        if trial.key not in point.records and self.pruner is not None and not point.reports and isinstance(record, Result):
+        if (
+            trial.key not in point.records
+            and self.pruner is not None
+            and not point.reports
+            and isinstance(record, Result)
+        ):
             self._replay(trial)
         point.records[trial.key] = record
         if self.pruner is not None:
@@ -327,7 +342,9 @@ class SweepSource(Source):
                 self.should_stop(trial, row["report"], row)
 
 
-def sweep_source(spec: SweepSpec, method: Method[Any], corpora: Mapping[Fold | None, str], study: StudyStore) -> SweepSource:
+def sweep_source(
+    spec: SweepSpec, method: Method[Any], corpora: Mapping[Fold | None, str], study: StudyStore
+) -> SweepSource:
     """The source of a sweep's trials, gone on with where the study's records end."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     objective = spec.aim(method)

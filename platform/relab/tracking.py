@@ -1,4 +1,4 @@
-"""MLflow as a view of the records, written by a process of its own: a server that is down or slow delays no training."""
+"""MLflow as a view of the records, written by a process of its own: a server that is down delays nothing."""
 
 import fcntl
 import json
@@ -66,7 +66,7 @@ def sync(store: Store, study: str) -> int:
 
 
 class Tracker:
-    """Tells the view's process what happens; a listener of the driver. Never waits for it, except a moment at the end."""
+    """Tells the view's process what happens; a listener of the driver. Waits for it at the end alone."""
 
     def __init__(self, study: StudyStore, console: Console, *, enabled: bool = True) -> None:
         self.study, self.console, self.enabled = study, console, enabled
@@ -76,7 +76,11 @@ class Tracker:
         if self.enabled:
             command = [sys.executable, "-m", "relab.tracking", str(self.study.store.root), self.study.name]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
                 start_new_session=True,  # Ctrl-C is for the driver: the view has yet to note how trials ended
             )
             self._writer = threading.Thread(target=self._write, daemon=True)
@@ -233,10 +237,15 @@ class View:
 
         components = {component.name for component in self.method.components}
         tags = {
-            TRIAL: str(trial.number), ARM: trial.arm, REVISION: self.description.revision,
+            TRIAL: str(trial.number),
+            ARM: trial.arm,
+            REVISION: self.description.revision,
             MLFLOW_PARENT_RUN_ID: self._parent(trial.arm).identity,
-            "relab.key": trial.key, "relab.seed": str(trial.seed), "relab.method": trial.method,
-            "relab.off": ", ".join(trial.off), "relab.on": ", ".join(sorted(components - set(trial.off))),
+            "relab.key": trial.key,
+            "relab.seed": str(trial.seed),
+            "relab.method": trial.method,
+            "relab.off": ", ".join(trial.off),
+            "relab.on": ", ".join(sorted(components - set(trial.off))),
         }
         name = f"{self.study.name} {trial.number}" if trial.arm == SWEEP else f"{trial.arm}, seed {trial.seed}"
         fold = "" if trial.fold is None else f", fold {trial.fold.index}"
@@ -244,7 +253,12 @@ class View:
         identity = str(run.info.run_id)
         set_fields = dict(flatten(significant(self.method.Config.model_validate(trial.config)))) | trial.parameters
         self.client.log_batch(identity, params=_params(set_fields | {"seed": trial.seed}))
-        corpus = Dataset(self.description.corpus.partition(":")[0], trial.corpus[:36], "relab", json.dumps({"fingerprint": trial.corpus}))
+        corpus = Dataset(
+            self.description.corpus.partition(":")[0],
+            trial.corpus[:36],
+            "relab",
+            json.dumps({"fingerprint": trial.corpus}),
+        )
         self.client.log_inputs(identity, [DatasetInput(corpus, [])])
         self.client.log_dict(identity, trial.config, "config.json")
         self.children[trial.number] = _Run(identity, "RUNNING")
@@ -262,7 +276,9 @@ class View:
         run = self._child(trial)
         if report > run.reports:
             moment = int(at * 1000)
-            self.pending.setdefault(trial.number, []).extend(Metric(name, value, moment, report) for name, value in metrics.items())
+            self.pending.setdefault(trial.number, []).extend(
+                Metric(name, value, moment, report) for name, value in metrics.items()
+            )
             run.reports = report
 
     def _flush(self, number: int | None = None) -> None:
@@ -283,7 +299,9 @@ class View:
             failures = self.study.store.failures(trial.key)
             self._flush(trial.number)
             if failures:
-                self.client.set_tag(known.identity, "relab.failure", f"{failures[-1].kind}: {failures[-1].message}"[:500])
+                self.client.set_tag(
+                    known.identity, "relab.failure", f"{failures[-1].kind}: {failures[-1].message}"[:500]
+                )
             known.status = "FAILED" if failures else "KILLED"
             self.client.set_terminated(known.identity, known.status)
 
@@ -298,8 +316,13 @@ class View:
         self._flush(trial.number)
         scores = [Metric(f"best/{name}", value, ended, 0) for name, value in result.scores.items()]
         cost = [Metric("seconds", result.seconds, ended, 0), Metric("peak_memory", result.peak_memory, ended, 0)]
-        tags = {"relab.state": result.state, "relab.commit": result.environment.commit, "relab.code": result.environment.code,
-                "relab.torch": result.environment.torch, "relab.device": result.environment.device}
+        tags = {
+            "relab.state": result.state,
+            "relab.commit": result.environment.commit,
+            "relab.code": result.environment.code,
+            "relab.torch": result.environment.torch,
+            "relab.device": result.environment.device,
+        }
         self.client.log_batch(run.identity, metrics=scores + cost, tags=[RunTag(k, v) for k, v in tags.items()])
         self._artifacts(trial, run)
         self.client.set_terminated(run.identity, status, ended)
@@ -351,7 +374,10 @@ class View:
             if found.difference is not None:
                 values[f"difference/{metric}"] = found.difference.mean
                 if found.difference.low is not None and found.difference.high is not None:
-                    values |= {f"difference_low/{metric}": found.difference.low, f"difference_high/{metric}": found.difference.high}
+                    values |= {
+                        f"difference_low/{metric}": found.difference.low,
+                        f"difference_high/{metric}": found.difference.high,
+                    }
         return values
 
     def _metrics(self, run: _Run, values: Mapping[str, float]) -> None:

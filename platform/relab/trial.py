@@ -41,7 +41,9 @@ class Checkpoint:
         building, retired = _beside(folder)
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(parents=True)
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}, building / TENSORS)
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}, building / TENSORS
+        )
         (building / STATE).write_text(json.dumps({"progress": dict(self.progress), "kept": kept}), encoding="utf-8")
         shutil.rmtree(retired, ignore_errors=True)
         if folder.exists():

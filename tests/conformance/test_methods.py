@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from relab.corpora import corpus_names, corpus_source, read_corpus
 from relab.fields import overlay
 from relab.method import Config, Method

@@ -75,7 +75,7 @@ class Tiny(Method[TinyConfig]):
 PREPARED = Prepared({name: {"scale": torch.tensor(0.5)} for name in ("train", "dev", "test")})
 
 
-class Halt(Exception):  # noqa: N818 -- no error of anything
+class Halt(Exception):
     """Raised from a report, where a crash would end the trial."""
 
 

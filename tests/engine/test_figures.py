@@ -33,8 +33,14 @@ def recorded(root: Path, arms: Arms, kind: str = "ablation") -> StudyStore:
     study = Store(root).study("study")
     study.describe(
         Description(
-            spec={}, kind=kind, method="method", objective=METRIC, mode="max", corpus="corpus",
-            protocol="clean", revision="first",
+            spec={},
+            kind=kind,
+            method="method",
+            objective=METRIC,
+            mode="max",
+            corpus="corpus",
+            protocol="clean",
+            revision="first",
         )
     )
     for number, (arm, seed, fold, values) in enumerate(
@@ -84,8 +90,16 @@ class TestSeedCurves:
         assert only.values == pytest.approx([0.3])
 
     def test_a_metric_that_is_not_reported_in_every_epoch_keeps_its_epochs(self) -> None:
-        frame = pl.DataFrame({"key": "k", "arm": "full", "seed": 0, "fold": pl.Series([None] * 4, dtype=pl.Int64),
-                              "report": [1, 2, 3, 4], METRIC: [None, 0.5, None, 0.7]})
+        frame = pl.DataFrame(
+            {
+                "key": "k",
+                "arm": "full",
+                "seed": 0,
+                "fold": pl.Series([None] * 4, dtype=pl.Int64),
+                "report": [1, 2, 3, 4],
+                METRIC: [None, 0.5, None, 0.7],
+            }
+        )
         (only,) = seed_curves(frame, METRIC)["full"]
         assert list(only.epochs) == [2, 4] and list(only.values) == [0.5, 0.7]
 

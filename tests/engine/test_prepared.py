@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
 from relab.prepared import Prepared
 
 NAMES = st.text(st.characters(categories=("Ll", "Nd")), min_size=1, max_size=4)
@@ -20,10 +19,18 @@ def example() -> Prepared:
     )
 
 
-@given(splits=st.dictionaries(NAMES, st.dictionaries(NAMES, st.lists(st.integers(0, 9), max_size=5), max_size=3), max_size=3))
-def test_what_is_saved_is_loaded(tmp_path_factory: pytest.TempPathFactory, splits: dict[str, dict[str, list[int]]]) -> None:
+@given(
+    splits=st.dictionaries(
+        NAMES, st.dictionaries(NAMES, st.lists(st.integers(0, 9), max_size=5), max_size=3), max_size=3
+    )
+)
+def test_what_is_saved_is_loaded(
+    tmp_path_factory: pytest.TempPathFactory, splits: dict[str, dict[str, list[int]]]
+) -> None:
     folder = tmp_path_factory.mktemp("prepared") / "p"
-    saved = Prepared({s: {n: torch.tensor(v) for n, v in ts.items()} for s, ts in splits.items()}, {"x": torch.ones(2, 3)})
+    saved = Prepared(
+        {s: {n: torch.tensor(v) for n, v in ts.items()} for s, ts in splits.items()}, {"x": torch.ones(2, 3)}
+    )
     saved.save(folder)
     loaded = Prepared.load(folder)
     assert set(loaded.splits) == set(splits) and torch.equal(loaded.shared["x"], torch.ones(2, 3))

@@ -29,7 +29,12 @@ FULL, WITHOUT = "full", "without adversarial_training"
 NER = "bekoulis2018/table1_conll04_ner"
 TABLE_1 = sorted(name for name in names() if name.startswith("bekoulis2018/table1_"))
 GAINS = {
-    "ace04": 0.39, "ade": 0.64, "conll04_ec": 0.37, "conll04_ner": 0.74, "drec_boundaries": 0.86, "drec_strict": 0.75,
+    "ace04": 0.39,
+    "ade": 0.64,
+    "conll04_ec": 0.37,
+    "conll04_ner": 0.74,
+    "drec_boundaries": 0.86,
+    "drec_strict": 0.75,
 }
 """Of adversarial training in overall F1, by the table's own rows."""
 
@@ -194,8 +199,15 @@ def finished(root: Path, reference: str | None = NER, protocol: str = "paper") -
     study = Store(root).study("study")
     study.describe(
         Description(
-            spec=spec.model_dump(mode="json", by_alias=True), kind="ablation", method=spec.method, corpus="conll04",
-            objective="dev/overall_f1", mode="max", protocol=protocol, published=reference, revision="first",
+            spec=spec.model_dump(mode="json", by_alias=True),
+            kind="ablation",
+            method=spec.method,
+            corpus="conll04",
+            objective="dev/overall_f1",
+            mode="max",
+            protocol=protocol,
+            published=reference,
+            revision="first",
         )
     )
     made_with = Environment(code="", commit="", python="", torch="", packages={}, device="cpu", world_size=1)
@@ -210,8 +222,17 @@ def finished(root: Path, reference: str | None = NER, protocol: str = "paper") -
         study.store.write_metrics(key, [reported])
         study.store.write_result(
             Result(
-                key=key, state="finished", scores=reported | test, reports=1, best=0, weights="", environment=made_with,
-                seconds=1, peak_memory=1, started=0, ended=1,
+                key=key,
+                state="finished",
+                scores=reported | test,
+                reports=1,
+                best=0,
+                weights="",
+                environment=made_with,
+                seconds=1,
+                peak_memory=1,
+                started=0,
+                ended=1,
             )
         )
     return study

@@ -8,11 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
 from relab.trial import Checkpoint, Trial
 
 
-def trial(folder: Path, seed: int = 0, seen: list[tuple[int, Mapping[str, float]]] | None = None, every: float = 0.0) -> Trial:
+def trial(
+    folder: Path, seed: int = 0, seen: list[tuple[int, Mapping[str, float]]] | None = None, every: float = 0.0
+) -> Trial:
     log = [] if seen is None else seen
     return Trial(folder, seed, torch.device("cpu"), lambda n, m: log.append((n, m)), checkpoint_seconds=every)
 

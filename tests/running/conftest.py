@@ -7,11 +7,10 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from rich.console import Console
-
 from relab.records import StudyStore
 from relab.running.study import Options, Outcome, run
 from relab.spec import load
+from rich.console import Console
 
 WORKLOAD = """
     method: benchmarks.workload:Workload
@@ -22,7 +21,6 @@ WORKLOAD = """
 @pytest.fixture(scope="session")
 def local_ray() -> Iterator[None]:
     import ray
-
     from relab.running.driver import connect
 
     connect(cpus=2)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
-
 from relab.errors import RelabError, RequestError, StoreError
 from relab.records import Result, Store
 
@@ -52,7 +51,9 @@ def test_a_sweep_trains_its_budget_and_its_like_again_trains_nothing(lab: Any) -
 
 
 def test_stopping_early_leaves_records_of_what_was_stopped(lab: Any) -> None:
-    outcome = lab.run(SWEEP.replace("reports: 3", "reports: 9") + "    stop: {rule: asha, grace: 1, reduction: 3}\n", trials=12)
+    outcome = lab.run(
+        SWEEP.replace("reports: 3", "reports: 9") + "    stop: {rule: asha, grace: 1, reduction: 3}\n", trials=12
+    )
     results = [outcome.study.store.result(trial.key) for trial in outcome.study.asked()]
     states = [result.state for result in results]
     assert set(states) == {"finished", "pruned"}
@@ -66,7 +67,11 @@ def test_stopping_early_leaves_records_of_what_was_stopped(lab: Any) -> None:
 def test_an_ablation_gives_every_arm_the_same_seeds_and_shares_its_baseline(lab: Any) -> None:
     first = lab.run(JOINT)
     frame = first.study.frame()
-    assert sorted(frame.group_by("arm").len().rows()) == [("full", 2), ("without character_embeddings", 2), ("without crf", 2)]
+    assert sorted(frame.group_by("arm").len().rows()) == [
+        ("full", 2),
+        ("without character_embeddings", 2),
+        ("without crf", 2),
+    ]
     before = lab.results(first.study)
     other = lab.run(JOINT.replace("[character_embeddings, crf]", "[label_embeddings]"), "other")
     shared = set(before) & set(lab.results(other.study))
@@ -85,7 +90,10 @@ def test_the_same_seed_gives_the_same_scores_and_weights_in_another_store(lab: A
 
 
 def test_an_arm_that_changes_nothing_is_refused_before_anything_is_trained(lab: Any) -> None:
-    text = JOINT.replace("design: leave_one_out\n    components: [character_embeddings, crf]", "design: arms\n    arms: {idle: {set: {label_embedding.size: 30}}}")
+    text = JOINT.replace(
+        "design: leave_one_out\n    components: [character_embeddings, crf]",
+        "design: arms\n    arms: {idle: {set: {label_embedding.size: 30}}}",
+    )
     text = text.replace("label_embedding: {enabled: true}", "label_embedding: {enabled: false}")
     with pytest.raises(RelabError, match="idle.*equal to the full model"):
         lab.run(text)
@@ -102,7 +110,11 @@ def test_a_trial_that_fails_is_recorded_and_tried_again_by_the_same_command(lab:
     outcome = lab.run(text)
     assert outcome.failed == 1
     states = dict(outcome.study.frame().select("parameters", "state").rows())
-    assert states == {'{"work": "nothing"}': "finished", '{"work": "diverge"}': "failed", '{"work": "sleep"}': "finished"}
+    assert states == {
+        '{"work": "nothing"}': "finished",
+        '{"work": "diverge"}': "failed",
+        '{"work": "sleep"}': "finished",
+    }
     failed = next(trial for trial in outcome.study.asked() if trial.parameters == {"work": "diverge"})
     (failure,) = outcome.study.store.failures(failed.key)
     assert failure.kind == "not a number"

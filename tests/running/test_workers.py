@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import ray
-
 from relab.methods import find_method
 from relab.plan import PlannedTrial, plan
 from relab.records import Result, Store

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
-
 from relab.method import Component, Config
 
 Rate = Field(ge=0, lt=1)
@@ -152,7 +151,9 @@ class JointConfig(Config):
         return self
 
 
-def _code(epochs: int, patience: int, keep: float = 0.9, label: bool = False, alpha: float | None = None) -> dict[str, Any]:
+def _code(
+    epochs: int, patience: int, keep: float = 0.9, label: bool = False, alpha: float | None = None
+) -> dict[str, Any]:
     """One of the released configurations."""
     drop = round(1 - keep, 3)
     settings: dict[str, Any] = {
@@ -168,8 +169,8 @@ _BATCHED = {
     "training": {"batch_size": 8, "max_epochs": 40, "patience": 15},
     "optimizer": {"lr": 3e-3, "clip_value": 0.02},
 }
-"""For speed. At first the sum over all n·n·R cells gives gradients far above those of later; Adam's second moment forgets
-them only over thousands of steps, in which training all but stands still. Clipping every entry ends that."""
+"""For speed. At first the sum over all n·n·R cells gives gradients far above those of later; Adam's second moment
+forgets them only over thousands of steps, in which training all but stands still. Clipping every entry ends that."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper/conll04_bio": _code(150, 30),

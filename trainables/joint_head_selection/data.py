@@ -34,11 +34,16 @@ def prepare(corpus: Corpus[TaggedSentence], data: DataConfig) -> Prepared:
     relations = sorted({name for s in sentences for _, name, _ in s.relations} | {NO_RELATION})
     classes = sorted({_type(tag) for tag in tags})
     vocabulary = {
-        "words": tuple(words), "characters": tuple(characters), "tags": tuple(tags), "classes": tuple(classes),
+        "words": tuple(words),
+        "characters": tuple(characters),
+        "tags": tuple(tags),
+        "classes": tuple(classes),
         "relations": tuple(relations),
     }
     index = {kind: {symbol: place for place, symbol in enumerate(symbols)} for kind, symbols in vocabulary.items()}
-    shared = _characters(words, index["characters"]) | _vectors(words, corpus, {t for s in corpus.splits["train"] for t in s.tokens})
+    shared = _characters(words, index["characters"]) | _vectors(
+        words, corpus, {t for s in corpus.splits["train"] for t in s.tokens}
+    )
     return Prepared({name: _split(items, index) for name, items in corpus.splits.items()}, shared, vocabulary)
 
 
@@ -57,7 +62,8 @@ def _split(items: Sequence[TaggedSentence], index: Mapping[str, Mapping[str, int
         "root": torch.tensor([s.root for s in items], dtype=torch.bool),
         "arc_offsets": _offsets([len(s.relations) for s in items]),
         "arcs": torch.tensor(
-            [(token, head, index["relations"][name]) for s in items for token, name, head in s.relations], dtype=torch.long
+            [(token, head, index["relations"][name]) for s in items for token, name, head in s.relations],
+            dtype=torch.long,
         ).reshape(-1, 3),
     }
 
@@ -85,7 +91,10 @@ def _vectors(words: Sequence[str], corpus: Corpus[TaggedSentence], trained_words
     vectors = corpus.vectors
     if vectors is None:
         row = {word: place for place, word in enumerate(sorted(trained_words), 1)}
-        return {"word_row": torch.tensor([row.get(word, 0) for word in words]), "drawn_rows": torch.tensor([len(row) + 1])}
+        return {
+            "word_row": torch.tensor([row.get(word, 0) for word in words]),
+            "drawn_rows": torch.tensor([len(row) + 1]),
+        }
     rows = _lookup(words, vectors)
     used = sorted(set(rows) - {-1})
     place = {row: number for number, row in enumerate(used, 1)}

@@ -96,7 +96,16 @@ def _named(split: Split, arcs: Sequence[tuple[int, ...]]) -> frozenset[Arc]:
 def _types(scores: JointScores) -> pl.DataFrame:
     """One row per entity type and relation."""
     rows = [
-        {"kind": kind, "type": name or "any", "tp": c.tp, "fp": c.fp, "fn": c.fn, "precision": c.precision, "recall": c.recall, "f1": c.f1}
+        {
+            "kind": kind,
+            "type": name or "any",
+            "tp": c.tp,
+            "fp": c.fp,
+            "fn": c.fn,
+            "precision": c.precision,
+            "recall": c.recall,
+            "f1": c.f1,
+        }
         for kind, types in (("entity", scores.entity_types), ("relation", scores.relation_types))
         for name, c in types.items()
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -114,7 +115,8 @@ class Loop:
             scores = evaluate(self.network, self.config, self.dev, self.shared).metrics
             progress = progress.after(scores["overall_f1"], settings.patience, settings.max_epochs)
             metrics = {"train/loss": loss, **{f"dev/{name}": value for name, value in scores.items()}}
-            self.trial.report(metrics, lambda now=progress: self.checkpoint(now), best=progress.best_epoch == progress.epoch - 1)  # type: ignore[misc]
+            best = progress.best_epoch == progress.epoch - 1
+            self.trial.report(metrics, partial(self.checkpoint, progress), best=best)
         return progress
 
     def second_phase(self, progress: Progress, found: Checkpoint | None) -> None:
@@ -130,8 +132,8 @@ class Loop:
         for epoch in range(progress.epoch, progress.planned):
             self.epoch(both, 2, epoch)
             progress = replace(progress, epoch=epoch + 1)
-            self.trial.save(lambda now=progress: self.checkpoint(now))  # type: ignore[misc]
-        self.trial.conclude(lambda: self.checkpoint(progress))
+            self.trial.save(partial(self.checkpoint, progress))
+        self.trial.conclude(partial(self.checkpoint, progress))
 
     def epoch(self, split: Split, phase: int, epoch: int) -> float:
         """One pass over a split; the mean loss of a sentence, perturbed loss included."""

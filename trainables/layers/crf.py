@@ -18,7 +18,7 @@ def negative_log_likelihood(emissions: Tensor, tags: Tensor, transitions: Tensor
 def log_partition(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Tensor:
     """[B]: log of the sum over all tag sequences of the exponent of their score.
 
-    A sequence's steps are K × K matrices, multiplied in pairs, then pairs of pairs: log₂ T rounds in place of a chain of T.
+    A sequence's steps are K × K matrices, multiplied in pairs, then pairs of pairs: log₂ T rounds, no chain of T.
     Each matrix is kept scaled to a largest entry of 1, in double precision, where scores may lie 700 apart.
     """
     exact = emissions.double()
@@ -36,7 +36,9 @@ def log_partition(emissions: Tensor, transitions: Tensor, lengths: Tensor) -> Te
         product, scale = product / largest[:, :, None, None], scale + largest.log().sum(1)
         product = torch.cat([product, rest], 1)
     first = exact[:, 0]
-    total = torch.logsumexp(first, 1) if not product.shape[1] else torch.logsumexp(first + product[:, 0].sum(2).log(), 1)
+    total = (
+        torch.logsumexp(first, 1) if not product.shape[1] else torch.logsumexp(first + product[:, 0].sum(2).log(), 1)
+    )
     return (total + scale).to(emissions.dtype)
 
 

@@ -9,7 +9,11 @@ from torch import Tensor, nn
 
 @torch.no_grad()
 def initialise(
-    network: nn.Module, stream: Callable[[str], torch.Generator], *, keep: Collection[str] = (), zero_biases: bool = False
+    network: nn.Module,
+    stream: Callable[[str], torch.Generator],
+    *,
+    keep: Collection[str] = (),
+    zero_biases: bool = False,
 ) -> None:
     """Draw every parameter but those in ``keep``, Glorot-uniform as TensorFlow 1's ``get_variable``.
 
@@ -34,7 +38,9 @@ def _lstm(parameter: Tensor, own: str, lstm: nn.LSTM, stream: torch.Generator) -
     if own.startswith("bias"):
         parameter.zero_()
         if own.startswith("bias_ih"):
-            parameter[lstm.hidden_size : 2 * lstm.hidden_size] = 1  # PyTorch's order of gates: input, forget, cell, output
+            parameter[lstm.hidden_size : 2 * lstm.hidden_size] = (
+                1  # PyTorch's order of gates: input, forget, cell, output
+            )
         return
     _uniform(parameter, math.sqrt(6 / (lstm.input_size + 5 * lstm.hidden_size)), stream)
 

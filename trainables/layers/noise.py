@@ -15,8 +15,9 @@ def dropout(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
 def adversarial_perturbation(gradient: Tensor, lengths: Tensor, size: float) -> Tensor:
     """size · g / ‖g‖ for each sentence of a batch [B, T, D], the norm over all its tokens and dimensions.
 
-    A batch of one sentence has no padding. Padding gets exactly zero, and so does a sentence whose gradient is exactly zero. TensorFlow's ``l2_normalize`` has a
-    floor (1e-12 under the root) that leaves small gradients short of ``size``; that is not copied.
+    A batch of one sentence has no padding. Padding gets exactly zero, and so does a sentence whose gradient is exactly
+    zero. TensorFlow's ``l2_normalize`` has a floor (1e-12 under the root) that leaves small gradients short of
+    ``size``; that is not copied.
     """
     if len(gradient) > 1:
         mask = torch.arange(gradient.shape[1], device=gradient.device) < lengths[:, None]

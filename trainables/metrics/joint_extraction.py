@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of joint extraction: strict, boundaries, relaxed (Bekoulis et al. 2018, and their evaluator).
+"""Precision, recall and F1 of joint extraction: strict, boundaries, relaxed (the evaluator of Bekoulis et al. 2018).
 
 The three differ in what makes an entity; a relation is always a triple of two entities and a name.
 """
@@ -100,8 +100,8 @@ def relaxed(
     """Spans are given. One is right if any of its tokens has its class; else its class is the most frequent one.
 
     Macro averages over all entity types of the corpus but "O" (and "Other" unless ``count_other``) and over all
-    relations but "N": a type that never occurs counts as F1 = 0. A span predicted "O" is a miss of its type and no false
-    positive; its relations count all the same.
+    relations but "N": a type that never occurs counts as F1 = 0. A span predicted "O" is a miss of its type and no
+    false positive; its relations count all the same.
     """
     wanted = [t for t in types if t != "O" and (count_other or t.lower() != OTHER.lower())]
     tallies = [_tally(s, list(s.spans), [(_class_of(s, span), *span[1:]) for span in s.spans]) for s in sentences]
@@ -161,7 +161,9 @@ def _triples(arcs: Iterable[Arc], spans: Sequence[Span]) -> set[tuple[Span, str,
 
 
 def _compare(gold: set[T], predicted: set[T], kind: Callable[[T], str]) -> dict[str, Counts]:
-    right, wrong, missed = (Counter(map(kind, items)) for items in (gold & predicted, predicted - gold, gold - predicted))
+    right, wrong, missed = (
+        Counter(map(kind, items)) for items in (gold & predicted, predicted - gold, gold - predicted)
+    )
     return {name: Counts(right[name], wrong[name], missed[name]) for name in {*right, *wrong, *missed}}
 
 
@@ -182,5 +184,7 @@ def _sum(counts: dict[str, Counts]) -> Counts:
 def _macro(counts: Sequence[Counts]) -> Figures:
     number = max(1, len(counts))
     return Figures(
-        sum(c.precision for c in counts) / number, sum(c.recall for c in counts) / number, sum(c.f1 for c in counts) / number
+        sum(c.precision for c in counts) / number,
+        sum(c.recall for c in counts) / number,
+        sum(c.f1 for c in counts) / number,
     )

@@ -22,7 +22,10 @@ def demo(store: StoreOption = DEFAULT_STORE) -> None:
 
     console = standard_error()
     options = Options(store, console=console)
-    for title, name in (("Which hyperparameters does it want?", "demo_sweep"), ("Which of its parts does it need?", "demo_ablation")):
+    for title, name in (
+        ("Which hyperparameters does it want?", "demo_sweep"),
+        ("Which of its parts does it need?", "demo_ablation"),
+    ):
         console.print(Rule(title, align="left"))
         outcome = run(load(name, {}), options)
         for piece in study_tables(outcome.study):
@@ -30,4 +33,7 @@ def demo(store: StoreOption = DEFAULT_STORE) -> None:
         if outcome.interrupted or outcome.failed:
             raise typer.Exit(1)
     again = "" if store == DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
-    console.print(f"\nCompare in MLflow:    relab ui{again}\nWrite the report:     relab report demo_ablation{again}\nRead the specs:       relab list specs")
+    console.print(
+        f"\nCompare in MLflow:    relab ui{again}\nWrite the report:     relab report demo_ablation{again}"
+        "\nRead the specs:       relab list specs"
+    )

@@ -36,7 +36,15 @@ def register(app: typer.Typer) -> None:
 
 def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Look at this machine: packages, processors, store, corpora, MLflow, Ray. Each finding names its remedy."""
-    checks: tuple[Callable[[Path], Iterator[Finding]], ...] = (_python, _packages, _devices, _store, _corpora, _mlflow, _ray)
+    checks: tuple[Callable[[Path], Iterator[Finding]], ...] = (
+        _python,
+        _packages,
+        _devices,
+        _store,
+        _corpora,
+        _mlflow,
+        _ray,
+    )
     findings = [finding for check in checks for finding in check(store)]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     style = {"good": "green", "warning": "yellow", "bad": "red"}
@@ -83,7 +91,11 @@ def _devices(store: Path) -> Iterator[Finding]:
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             free, total = torch.cuda.mem_get_info(index)
-            yield Finding("GPU", "good", f"{index}: {torch.cuda.get_device_name(index)}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free")
+            yield Finding(
+                "GPU",
+                "good",
+                f"{index}: {torch.cuda.get_device_name(index)}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free",
+            )
     else:
         yield Finding("GPU", "good", "none that torch can use; trials train on processors")
 
@@ -110,7 +122,12 @@ def _store(store: Path) -> Iterator[Finding]:
         try:
             study.frame()
         except StoreError as error:
-            yield Finding(f"study {study.name}", "bad", str(error), "remove the file that is named; the same command trains that trial again")
+            yield Finding(
+                f"study {study.name}",
+                "bad",
+                str(error),
+                "remove the file that is named; the same command trains that trial again",
+            )
         holder = study.holder()
         if holder is not None:
             yield Finding(f"study {study.name}", "good", f"is being run: {holder}")
@@ -121,10 +138,17 @@ def _corpora(store: Path) -> Iterator[Finding]:
 
     folder = data_folder()
     if folder is not None and not folder.is_dir():
-        yield Finding("corpora", "bad", f"RELAB_DATA={folder} is no folder", "set RELAB_DATA to the folder with the corpora")
+        yield Finding(
+            "corpora", "bad", f"RELAB_DATA={folder} is no folder", "set RELAB_DATA to the folder with the corpora"
+        )
         return
     found = [entry.source.name for entry in present({}) if entry.where is not None]
-    yield Finding("corpora", "good", ", ".join(found) or "none under RELAB_DATA; generated ones need no files", "" if found else "relab list corpora")
+    yield Finding(
+        "corpora",
+        "good",
+        ", ".join(found) or "none under RELAB_DATA; generated ones need no files",
+        "" if found else "relab list corpora",
+    )
 
 
 def _mlflow(store: Path) -> Iterator[Finding]:
@@ -139,7 +163,12 @@ def _mlflow(store: Path) -> Iterator[Finding]:
     try:
         MlflowClient(uri).search_experiments(max_results=1)
     except (MlflowException, OSError) as error:
-        yield Finding("MLflow", "warning", f"{uri}: {str(error).splitlines()[0]}", "studies run without it; `relab sync STUDY` brings it up to date later")
+        yield Finding(
+            "MLflow",
+            "warning",
+            f"{uri}: {str(error).splitlines()[0]}",
+            "studies run without it; `relab sync STUDY` brings it up to date later",
+        )
         return
     yield Finding("MLflow", "good", uri)
 

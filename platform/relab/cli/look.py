@@ -6,7 +6,7 @@ import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -20,7 +20,9 @@ from relab.progress import standard_error
 if TYPE_CHECKING:
     from relab.records import StudyStore
 
-StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="The name of a study: its spec's file name by default.")]
+StudyArgument = Annotated[
+    str, typer.Argument(metavar="STUDY", help="The name of a study: its spec's file name by default.")
+]
 
 
 class Listed(StrEnum):
@@ -69,7 +71,7 @@ def status(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: Js
 
     found = Store(store).existing_study(study)
     frame = found.frame()
-    counts = {state: number for state, number in frame["state"].value_counts().rows()}
+    counts = dict(frame["state"].value_counts().rows())
     holder = found.holder()
     data = {"study": study, "states": counts, "driver": None if holder is None else str(holder)}
     answer(data, render_status(found, frame, holder), as_json=as_json)
@@ -125,7 +127,18 @@ def ui(
         return
     mlflow = shutil.which("mlflow", path=str(Path(sys.executable).parent)) or "mlflow"
     console.print(f"MLflow: {experiment_url(f'http://127.0.0.1:{port}', records, study)}   (Ctrl-C ends it)")
-    server = [mlflow, "server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    server = [
+        mlflow,
+        "server",
+        "--backend-store-uri",
+        uri,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     raise typer.Exit(subprocess.call(server))
 
 
@@ -149,8 +162,14 @@ def _methods() -> list[dict[str, Any]]:
     rows = []
     for name in method_names():
         method = find_method(name)
-        rows.append({"method": name, "what": method.title, "components": ", ".join(c.name for c in method.components),
-                     "presets": ", ".join(method.presets)})
+        rows.append(
+            {
+                "method": name,
+                "what": method.title,
+                "components": ", ".join(c.name for c in method.components),
+                "presets": ", ".join(method.presets),
+            }
+        )
     return rows
 
 
@@ -161,8 +180,16 @@ def _corpora(given: dict[str, Path]) -> list[dict[str, Any]]:
     for entry in present(given):
         source = entry.source
         where = str(entry.where) if entry.where else "generated" if getattr(source, "generated", False) else "not here"
-        rows.append({"name": source.name, "kind": source.shape if isinstance(source, CorpusSource) else "word vectors",
-                     "where": where, "licence": source.licence, "what": source.title, "obtain": entry.remedy})
+        rows.append(
+            {
+                "name": source.name,
+                "kind": source.shape if isinstance(source, CorpusSource) else "word vectors",
+                "where": where,
+                "licence": source.licence,
+                "what": source.title,
+                "obtain": entry.remedy,
+            }
+        )
     return rows
 
 
@@ -175,7 +202,10 @@ def _specs() -> list[dict[str, Any]]:
 def _studies(store: Path) -> list[dict[str, Any]]:
     from relab.records import Store
 
-    return [{"study": study.name, **dict(sorted(study.frame()["state"].value_counts().rows()))} for study in Store(store).studies()]
+    return [
+        {"study": study.name, **dict(sorted(study.frame()["state"].value_counts().rows()))}
+        for study in Store(store).studies()
+    ]
 
 
 def _fetch(name: str) -> None:

@@ -23,7 +23,9 @@ StoreOption = Annotated[
     Path, typer.Option("--store", envvar="RELAB_STORE", help="The folder with all trials and studies.")
 ]
 StudyOption = Annotated[str | None, typer.Option("--study", help="Name of the study; the spec's file name by default.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")
+]
 SlotsOption = Annotated[int | None, typer.Option("--slots", min=1, help="At most so many trials at once.")]
 DEFAULT_STORE = Path("relab-store")
 

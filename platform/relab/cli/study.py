@@ -24,7 +24,9 @@ from relab.errors import RelabError, RequestError
 from relab.progress import standard_error
 from relab.spec import AblationSpec, Spec, SweepSpec, load
 
-TrialsOption = Annotated[int | None, typer.Option("--trials", min=1, help="Trials in all, those of earlier runs included.")]
+TrialsOption = Annotated[
+    int | None, typer.Option("--trials", min=1, help="Trials in all, those of earlier runs included.")
+]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, help="Train every arm on seeds 0 to N-1.")]
 
 
@@ -126,8 +128,12 @@ def _run(spec: Spec, corpus: list[str] | None, store: Path, slots: int | None, a
     answer(study_data(outcome.study), *study_tables(outcome.study), as_json=as_json)
     again = "" if store == DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
     if outcome.interrupted:
-        console.print(f"\nInterrupted. The same command goes on from here; relab status {spec.name}{again} shows where it is.")
+        console.print(
+            f"\nInterrupted. The same command goes on from here; relab status {spec.name}{again} shows where it is."
+        )
         raise typer.Exit(130)
-    console.print(f"\nCompare in MLflow:  relab ui {spec.name}{again}\nWrite the report:   relab report {spec.name}{again}")
+    console.print(
+        f"\nCompare in MLflow:  relab ui {spec.name}{again}\nWrite the report:   relab report {spec.name}{again}"
+    )
     if outcome.failed:
         raise RelabError(f"{outcome.failed} of the trials failed; the same command tries them again")

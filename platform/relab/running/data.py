@@ -37,7 +37,9 @@ class Data:
             corpus = corpus.with_vectors(read_vectors(spec.vectors, given, near=given.get(spec.corpus.name)))
         empty = [name for name in ("train", "dev") if not corpus.splits.get(name)]
         if empty and spec.folds is None:
-            raise RequestError(f"{corpus.name} has no sentence in its split {' and '.join(empty)}; `folds` makes splits")
+            raise RequestError(
+                f"{corpus.name} has no sentence in its split {' and '.join(empty)}; `folds` makes splits"
+            )
         return cls(method, corpus, store, spec.folds)
 
     def variant(self, fold: Fold | None, smoke: bool = False) -> Corpus[Any]:

@@ -16,7 +16,6 @@ from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 from ray.tune.error import TuneError
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
-
 from relab.errors import RelabError, StoreError, out_of_space
 from relab.plan import PlannedTrial
 from relab.records import Failure, Result, StudyStore
@@ -97,7 +96,7 @@ class Run:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Keep an error of the store until Tune has ended its trials: raised inside Tune it would come out as a traceback."""
+        """Keep an error of the store until Tune has ended its trials: raised inside, it would end as a traceback."""
         try:
             yield
         except (RelabError, OSError) as error:
@@ -257,7 +256,9 @@ def drive(run: Run) -> None:
 
 
 def _no_space(study: StudyStore) -> StoreError:
-    return StoreError(f"no space left in {study.store.root}; what was finished stays, and the same command goes on from it")
+    return StoreError(
+        f"no space left in {study.store.root}; what was finished stays, and the same command goes on from it"
+    )
 
 
 def connect(cpus: int | None = None) -> None:
@@ -266,7 +267,7 @@ def connect(cpus: int | None = None) -> None:
         return
     os.environ.update(
         TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",  # Tune's own JSON, CSV and TensorBoard files: the records replace them
-        TUNE_GLOBAL_CHECKPOINT_S="86400",        # and its snapshots of the experiment
+        TUNE_GLOBAL_CHECKPOINT_S="86400",  # and its snapshots of the experiment
         TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S="0",
         RAY_CHDIR_TO_TRIAL_DIR="0",
         RAY_TRAIN_ENABLE_STATE_TRACKING="0",

@@ -1,4 +1,4 @@
-"""One trial, in this process: from its plan to its record. The same code runs under Ray, in a test and in a debugger."""
+"""One trial, in this process: from its plan to its record. The same under Ray, in a test and in a debugger."""
 
 import functools
 import math
@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import torch
-
 from relab.corpus import digest
 from relab.environment import environment
 from relab.errors import out_of_space

@@ -5,15 +5,13 @@ from typing import Any
 
 import torch
 from ray.tune import PlacementGroupFactory
-
 from relab.environment import Environment, environment
 from relab.errors import RequestError
 from relab.spec import Resources
 
-
 DRIVER_ALONE = PlacementGroupFactory([{"memory": 1.0}])
-"""For a trial whose worker group asks for its own processors: one that held some itself would starve the group. A bundle
-may not be empty, so it asks for a byte of memory."""
+"""For a trial whose worker group asks for its own processors: one that held some itself would starve the group.
+A bundle may not be empty, so it asks for a byte of memory."""
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,16 @@
 """One training run by itself: under Ray like any trial, or in this process, where a debugger can follow."""
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
-
-from rich.console import Console
 
 from relab.errors import RelabError
 from relab.methods import find_method
 from relab.plan import plan
-from relab.records import Failure, Result, Store
+from relab.records import Result, Store
 from relab.running.data import Data
-from relab.running.execute import Order, execute, failure
+from relab.running.execute import Order, execute
 from relab.spec import Spec
+from rich.console import Console
 
 
 def train_one(spec: Spec, store: Path, given: Mapping[str, Path], console: Console, *, here: bool) -> Result:

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from rich.console import Console
-
 from relab.corpus import describe
 from relab.designs import FULL
 from relab.errors import RelabError
@@ -24,6 +22,7 @@ from relab.running.resources import Slots, slots
 from relab.search import ListSource, Source, sweep_source
 from relab.spec import AblationSpec, Spec, SweepSpec
 from relab.tracking import Tracker
+from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,8 @@ def equal_arms(trials: Sequence[PlannedTrial], results: Mapping[str, Result | No
     return [
         trial.arm
         for trial in trials
-        if trial.arm != FULL and (other := results[trial.key]) is not None
+        if trial.arm != FULL
+        and (other := results[trial.key]) is not None
         and (other.weights, other.scores, other.reports) == (full.weights, full.scores, full.reports)
     ]
 

@@ -10,7 +10,6 @@ from ray import train, tune
 from ray.train import ScalingConfig
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
-
 from relab.errors import StoreError
 from relab.records import Failure, Result, Store
 from relab.running.execute import Order, execute, failure

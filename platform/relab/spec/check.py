@@ -15,7 +15,6 @@ from relab.methods import find_method, method_names
 from relab.spec.models import Dimension, kind_of
 from relab.spec.reading import Location, Problems, meant
 
-
 COMBINATIONS = 1000
 """So many points of a space are tried against the rules between fields."""
 
@@ -54,7 +53,11 @@ def _keys(kind: type[BaseModel], location: Location) -> list[str]:
             model = Dimension if location[0] == "space" else model
             continue
         annotation = info.annotation
-        inside = [a for a in (annotation, *getattr(annotation, "__args__", ())) if isinstance(a, type) and issubclass(a, BaseModel)]
+        inside = [
+            a
+            for a in (annotation, *getattr(annotation, "__args__", ()))
+            if isinstance(a, type) and issubclass(a, BaseModel)
+        ]
         model = inside[0] if inside else annotation
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return []
@@ -119,10 +122,15 @@ class MethodCheck:
         objective = self.values.get("objective")
         metric = objective.get("metric") if isinstance(objective, Mapping) else None
         if isinstance(metric, str) and metric not in self.method.metrics:
-            self.problems.add(("objective", "metric"), f"{self.method.name} does not report {metric!r}; {meant(metric, self.method.metrics)}")
+            self.problems.add(
+                ("objective", "metric"),
+                f"{self.method.name} does not report {metric!r}; {meant(metric, self.method.metrics)}",
+            )
 
     def _preset(self, location: Location, name: Any) -> None:
-        if isinstance(name, str) and name not in self.method.presets:  # anything else is noted with the mistakes of form
+        if (
+            isinstance(name, str) and name not in self.method.presets
+        ):  # anything else is noted with the mistakes of form
             self.problems.add(location, f"no preset {name!r}; {meant(str(name), self.method.presets)}")
 
     def _known(self, location: Location, name: str) -> bool:
@@ -172,7 +180,9 @@ class MethodCheck:
                 continue  # noted with the mistakes of form
             values = list(dimension.probes)
             if dimension.form in {"uniform", "loguniform"}:
-                values.append(values[0] + (values[1] - values[0]) * 0.618034)  # both ends may be whole, what is drawn is not
+                values.append(
+                    values[0] + (values[1] - values[0]) * 0.618034
+                )  # both ends may be whole, what is drawn is not
             for value in values:
                 if not self._accepted(location, self.base, name, value):
                     break
@@ -181,19 +191,25 @@ class MethodCheck:
         algorithm = search.get("algorithm") if isinstance(search, Mapping) else None
         algorithm = algorithm if isinstance(algorithm, str) else None
         if algorithm in {"grid", "bisect"} and self.values.get("start_from"):
-            self.problems.add(("start_from",), f"{algorithm} knows its points; presets to start from go with tpe and random")
+            self.problems.add(
+                ("start_from",), f"{algorithm} knows its points; presets to start from go with tpe and random"
+            )
         if isinstance(stop, Mapping) and stop.get("rule") == "asha" and self.values.get("folds"):
             self.problems.add(("stop", "rule"), "a setting trained on several folds is not stopped by one of them")
         forms = [next(iter(text), "") for text in space.values() if isinstance(text, Mapping)]
         if algorithm == "grid" and any(form != "choice" for form in forms):
-            self.problems.add(("search", "algorithm"), "a grid needs a choice in every dimension; for ranges use tpe or random")
+            self.problems.add(
+                ("search", "algorithm"), "a grid needs a choice in every dimension; for ranges use tpe or random"
+            )
         if algorithm == "bisect" and forms != ["loguniform"]:
             self.problems.add(("search", "algorithm"), "bisect searches exactly one dimension, a loguniform one")
 
     def _together(self, space: Mapping[str, Any]) -> None:
         """Rules between the fields of a space: whatever it can draw must be a config."""
         try:
-            probes = {name: Dimension.model_validate(text).probes for name, text in space.items() if name in self.fields}
+            probes = {
+                name: Dimension.model_validate(text).probes for name, text in space.items() if name in self.fields
+            }
         except ValidationError:
             return
         if len(probes) < len(space) or _errors(self.method.Config, self.base):
@@ -213,7 +229,9 @@ class MethodCheck:
         errors = _errors(self.method.Config, merged)
         if errors:
             if not _errors(self.method.Config, self.base):
-                self.problems.add(location, f"the preset {name!r} over the base: {errors[0]['msg'].removeprefix('Value error, ')}")
+                self.problems.add(
+                    location, f"the preset {name!r} over the base: {errors[0]['msg'].removeprefix('Value error, ')}"
+                )
             return
         settings = self.method.Config.model_validate(merged).model_dump(mode="json")
         for field, text in space.items():
@@ -223,12 +241,16 @@ class MethodCheck:
             except (ValidationError, KeyError):
                 continue  # noted elsewhere
             if not dimension.holds(value):
-                self.problems.add(location, f"the preset {name!r} has {field} = {value!r}, outside its dimension of the space")
+                self.problems.add(
+                    location, f"the preset {name!r} has {field} = {value!r}, outside its dimension of the space"
+                )
 
     def _components(self) -> None:
         named = self.values.get("components")
         known = {component.name: component for component in self.method.components}
-        chosen = named if isinstance(named, list) else list(known) if self.values.get("design") == "leave_one_out" else []
+        chosen = (
+            named if isinstance(named, list) else list(known) if self.values.get("design") == "leave_one_out" else []
+        )
         for index, name in enumerate(chosen):
             location: Location = ("components", index) if isinstance(named, list) else ("design",)
             if not isinstance(name, str):
@@ -251,7 +273,9 @@ class MethodCheck:
     def _removable(self, location: Location, name: str, off: Mapping[str, Any]) -> None:
         if self._is_off(off):
             fields = ", ".join(f"{field}: {value!r}" for field, value in nested_items(off))
-            self.problems.add(location, f"{name} is off in the base already ({fields}): leaving it out would change nothing")
+            self.problems.add(
+                location, f"{name} is off in the base already ({fields}): leaving it out would change nothing"
+            )
 
     def _is_off(self, off: Mapping[str, Any]) -> bool:
         if _errors(self.method.Config, self.base):
@@ -269,31 +293,32 @@ class MethodCheck:
         if not isinstance(arms, Mapping) or not arms:
             self.problems.add(("design",), "`design: arms` needs arms: {name: {off: […], set: {…}}}")
             return
-        known = {component.name: component for component in self.method.components}
         for name, choice in arms.items():
             if name == FULL:
-                self.problems.add(("arms", name), f"{FULL!r} is the model with nothing taken away: name the arm otherwise")
-            if not isinstance(choice, Mapping):
-                continue
-            before = len(self.problems.lines)
-            changes: dict[str, Any] = {}
-            off = choice.get("off")
-            for index, component in enumerate(off if isinstance(off, list) else ()):
-                if not isinstance(component, str):
-                    continue  # noted with the mistakes of form
-                if component in known:
-                    changes |= known[component].off
-                else:
-                    self.problems.add(("arms", name, "off", index), f"no component {component!r}; {meant(str(component), known)}")
-            settings = choice.get("set")
-            if isinstance(settings, Mapping):
-                changed = self._fields(("arms", name, "set"), settings, overlay(self.base, changes))
+                what = "is the model with nothing taken away: name the arm otherwise"
+                self.problems.add(("arms", name), f"{FULL!r} {what}")
+            if isinstance(choice, Mapping):
+                self._arm(name, choice)
+
+    def _arm(self, name: str, choice: Mapping[str, Any]) -> None:
+        known = {component.name: component for component in self.method.components}
+        before, off, settings = len(self.problems.lines), choice.get("off"), choice.get("set")
+        changed = self.base
+        for index, component in enumerate(off if isinstance(off, list) else ()):
+            if not isinstance(component, str):
+                continue  # noted with the mistakes of form
+            if component in known:
+                changed = overlay(changed, known[component].off)
             else:
-                changed = overlay(self.base, changes)
-            wrong = len(self.problems.lines) > before or not isinstance(off, list | None)
-            if not wrong and not _errors(self.method.Config, self.base) and not _errors(self.method.Config, changed):
-                if self.method.Config.model_validate(changed) == self.method.Config.model_validate(self.base):
-                    self.problems.add(("arms", name), "equals the full model: it changes no field")
+                message = f"no component {component!r}; {meant(component, known)}"
+                self.problems.add(("arms", name, "off", index), message)
+        if isinstance(settings, Mapping):
+            changed = self._fields(("arms", name, "set"), settings, changed)
+        wrong = len(self.problems.lines) > before or not isinstance(off, list | None)
+        if wrong or _errors(self.method.Config, self.base) or _errors(self.method.Config, changed):
+            return
+        if self.method.Config.model_validate(changed) == self.method.Config.model_validate(self.base):
+            self.problems.add(("arms", name), "equals the full model: it changes no field")
 
 
 def nested_items(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -183,7 +183,7 @@ class SweepSpec(BaseSpec):
 
     @property
     def points(self) -> int:
-        """Settings to train: the budget, and no more than a space of choices has. A grid is whole unless cut on purpose."""
+        """Settings to train: the budget, and no more than a space of choices has. A grid is cut on purpose only."""
         everything = math.prod(math.inf if d.choice is None else len(d.choice) for d in self.space.values())
         if self.search.algorithm == "grid" and "trials" not in self.budget.model_fields_set:
             return int(everything)

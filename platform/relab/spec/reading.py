@@ -30,7 +30,9 @@ _Loader.add_implicit_resolver(
 )
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^(?:[-+]?(?:(?:\d[\d_]*\.[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN))$"),
+    re.compile(
+        r"^(?:[-+]?(?:(?:\d[\d_]*\.[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN))$"
+    ),
     list("-+0123456789."),
 )
 
@@ -71,7 +73,9 @@ class Source:
         """The line of a key, or of the nearest key around it; ``--set`` for what the command line gave."""
         name = ".".join(map(str, location))
         given = any(f"{name}.".startswith(f"{other}.") for other in self.overridden)
-        inside = location and location not in self.marks and any(other.startswith(f"{name}.") for other in self.overridden)
+        inside = (
+            location and location not in self.marks and any(other.startswith(f"{name}.") for other in self.overridden)
+        )
         if given or inside:
             return 0, "--set"
         for length in range(len(location), -1, -1):
@@ -113,7 +117,7 @@ def read(path: Path) -> Source:
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=_Loader)
-        values = yaml.load(text, Loader=_Loader)  # noqa: S506 -- a SafeLoader
+        values = yaml.load(text, Loader=_Loader)
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not UTF-8 at byte {error.start}") from error
     except yaml.YAMLError as error:
@@ -162,7 +166,7 @@ def change(source: Source, changes: Mapping[str, str], keys: Iterable[str]) -> N
     known = set(keys)
     for name, text in changes.items():
         try:
-            value = yaml.load(text, Loader=_Loader)  # noqa: S506 -- a SafeLoader
+            value = yaml.load(text, Loader=_Loader)
         except yaml.YAMLError as error:
             raise SpecError(f"--set {name}={text}: the value is not YAML") from error
         head = name.partition(".")[0]

@@ -25,6 +25,7 @@ MakeTrial = Callable[..., Trial]
 NO_DROPOUT = {"embedding": 0.0, "between_layers": 0.0, "output": 0.0}
 QUIET: Mapping[str, Any] = {"dropout": NO_DROPOUT, "label_embedding.enabled": True}
 
+
 def stepped(loop: Loop, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of one update, and the gradient of every trained parameter."""
     loss = loop.step(batch)
@@ -197,7 +198,7 @@ class TestEarlyStopping:
         assert [progress.best_epoch for progress in run] == list(range(7))
 
 
-class Halt(Exception):  # noqa: N818
+class Halt(Exception):
     """Ends a trial where a crash would."""
 
 

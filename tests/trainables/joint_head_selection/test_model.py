@@ -82,9 +82,7 @@ def test_loss_and_decisions_of_a_sentence_do_not_depend_on_its_batch_mates(
         assert torch.equal(related[row, :length, :length], own_related[0])
 
 
-def test_the_gradient_at_a_sentences_tokens_is_its_own_and_zero_on_padding(
-    network: JointNetwork, train: Split
-) -> None:
+def test_the_gradient_at_a_sentences_tokens_is_its_own_and_zero_on_padding(network: JointNetwork, train: Split) -> None:
     """What the perturbation is made of."""
     numbers = unequal(train)
     batch = batch_of(train, numbers, "tags", CPU)
@@ -131,9 +129,7 @@ class TestLosses:
         loss = network.loss(network.tokens(batch, train.shared), batch)
         torch.testing.assert_close(loss, (words.sum() + cells.sum())[None])
 
-    def test_gold_cells_alone_on_request(
-        self, small: Small, train: Split, make_trial: MakeTrial, batch: Batch
-    ) -> None:
+    def test_gold_cells_alone_on_request(self, small: Small, train: Split, make_trial: MakeTrial, batch: Batch) -> None:
         network = build(small({"entities.crf": False, "relations.loss": "gold_cells"}), train, make_trial())
         emissions, probability = self.parts(network, batch, train)
         words = -emissions.log_softmax(2).gather(2, batch.tags[..., None])
