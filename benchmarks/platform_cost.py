@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from relab.records import Result, StudyStore
+from relab.running.resources import DRIVER_ALONE
 from relab.running.study import Options, run
 from relab.spec import load
 from rich.console import Console
@@ -180,7 +181,7 @@ def documented(trials: int) -> dict[str, float]:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         tune.Tuner(
-            tune.with_resources(driver, {"CPU": 0}),
+            tune.with_resources(driver, DRIVER_ALONE),
             tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=SLOTS),
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         ).fit()
