@@ -51,6 +51,7 @@ class Workload(Method[WorkloadConfig]):
     components: ClassVar[tuple[Component, ...]] = ()
     objective: ClassVar[Objective] = Objective("dev/score")
     metrics: ClassVar[tuple[str, ...]] = ("dev/score",)
+    example: ClassVar[str] = "planted_joint"
 
     def prepare(self, corpus: Corpus[Any], data: WorkloadData) -> Prepared:
         return Prepared({"train": {}, "dev": {}})

@@ -83,6 +83,8 @@ class Method(ABC, Generic[C]):
     objective: ClassVar[Objective]
     metrics: ClassVar[tuple[str, ...]]
     """Every metric that ``train`` reports, so that a misspelt objective is refused before anything runs."""
+    example: ClassVar[str]
+    """A generated corpus that the method learns from in seconds; a corpus of another shape is refused."""
 
     @abstractmethod
     def prepare(self, corpus: "Corpus[Any]", data: Any) -> "Prepared":

@@ -32,6 +32,8 @@ FLUSH_SECONDS = 2.0
 CLOSING_SECONDS = 60.0
 """So long a run waits at its end for MLflow; what is missing then, ``relab sync`` brings."""
 UNREACHABLE = 3
+NICENESS = 10
+"""The view takes what the trials leave of the cores; what it is behind with at the end, the end of the run waits for."""
 TRIAL, ARM, REVISION = "relab.trial", "relab.arm", "relab.revision"
 """Tags that name a run: by them one run is found again, whatever happened in between."""
 
@@ -433,6 +435,7 @@ def main(root: str, name: str) -> int:
     """The view's process: messages on standard input, one JSON object a line."""
     from mlflow.exceptions import MlflowException
 
+    os.nice(NICENESS)
     study = Store(Path(root)).study(name)
     try:
         with _alone(study):

@@ -1,22 +1,18 @@
 """What every method must do, whoever wrote it: the suite runs over all that are installed under `relab.trainables`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from relab.corpora import corpus_names, corpus_source, read_corpus
+from relab.corpora import corpus_source, read_corpus
 from relab.fields import overlay
 from relab.method import Config, Method
 from relab.methods import find_method, method_names
 from relab.prepared import Prepared
 from relab.running.execute import weights_digest
 from relab.trial import Trial
-
-GENERATED = {"tagged sentences": "planted_joint"}
-"""The generated corpus of each shape: conformance needs no files."""
-
 
 class Halt(Exception):
     """Raised from a report to end a trial where a crash would."""
@@ -34,7 +30,7 @@ def config(method: Method[Any]) -> Config:
 
 @pytest.fixture(scope="module")
 def data(method: Method[Any], config: Any) -> Prepared:
-    return method.prepare(read_corpus("planted_joint").head(64), config.data)
+    return method.prepare(read_corpus(method.example).head(64), config.data)
 
 
 def run(
@@ -126,7 +122,5 @@ def test_training_leaves_the_prepared_corpus_as_it_was(
     assert all(torch.equal(data.splits[s][n], t) for (s, n), t in before.items())
 
 
-def test_every_shape_has_a_generated_corpus() -> None:
-    shapes: Callable[[str], str] = lambda name: corpus_source(name).shape  # noqa: E731
-    assert {shapes(name) for name in corpus_names()} == set(GENERATED)
-    assert all(shapes(corpus) == shape for shape, corpus in GENERATED.items())
+def test_its_example_is_generated(method: Method[Any]) -> None:
+    assert corpus_source(method.example).generated

@@ -45,6 +45,7 @@ class Tiny(Method[TinyConfig]):
     components: ClassVar[tuple[Component, ...]] = ()
     objective: ClassVar[Objective] = Objective("dev/score")
     metrics: ClassVar[tuple[str, ...]] = ("train/loss", "dev/score")
+    example: ClassVar[str] = "planted_joint"
 
     def prepare(self, corpus: Corpus[Any], data: TinyData) -> Prepared:
         return PREPARED

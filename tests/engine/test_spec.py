@@ -372,7 +372,7 @@ def test_a_right_spec_is_read_as_it_stands(file: Path) -> None:
         """\
 name: epsilon
 method: joint_head_selection
-corpus: {name: planted_joint, sentences: 40}
+corpus: {name: planted_joint, train: 40}
 vectors: none
 preset: batched
 base: {encoder: {layers: 1}, adversarial.enabled: true}
@@ -390,7 +390,7 @@ resources: {cpus: 2}
     assert (found.name, found.corpus.name, found.corpus.options, found.vectors) == (
         "epsilon",
         "planted_joint",
-        {"sentences": 40},
+        {"train": 40},
         None,
     )
     settings = found.settings(METHOD)
@@ -663,3 +663,16 @@ def test_any_value_anywhere_is_a_spec_that_can_be_planned_or_a_list_of_mistakes(
         except SpecError:
             continue
         plan(found, find_method(found.method), {None: "corpus"})
+
+
+def test_a_corpus_of_another_shape_and_unknown_options_of_a_reader_are_mistakes(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "method: joint_head_selection\ncorpus: {name: planted_joint, seeed: 3, train: many}\nseeds: 2\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(SpecError) as raised:
+        load(str(spec))
+    text = str(raised.value)
+    assert "seeed" in text and "did you mean 'seed'?" in text
+    assert "train" in text and "integer" in text

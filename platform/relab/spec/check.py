@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from relab.corpora import corpus_names, vector_names
+from relab.corpora import CorpusSource, corpus_names, corpus_source, vector_names
 from relab.designs import FULL
 from relab.errors import NotFound
 from relab.fields import describe_fields, lookup, nested, overlay
@@ -66,10 +66,7 @@ def _keys(kind: type[BaseModel], location: Location) -> list[str]:
 
 def check_names(values: Mapping[str, Any], problems: Problems) -> Method[Any] | None:
     """The method, corpus, vectors and published numbers that a spec names; the method if it is there."""
-    corpus = values.get("corpus")
-    name = corpus.get("name") if isinstance(corpus, Mapping) else corpus
-    if isinstance(name, str) and ":" not in name and name not in corpus_names():
-        problems.add(("corpus",), f"no corpus {name!r}; {meant(name, corpus_names())}")
+    corpus = _corpus(values.get("corpus"), problems)
     vectors = values.get("vectors")
     if isinstance(vectors, str) and vectors != "none" and ":" not in vectors and vectors not in vector_names():
         problems.add(("vectors",), f"no word vectors {vectors!r}; {meant(vectors, (*vector_names(), 'none'))}")
@@ -81,10 +78,39 @@ def check_names(values: Mapping[str, Any], problems: Problems) -> Method[Any] | 
         problems.add(("method",), f"no method {method!r}; {meant(method, method_names())}")
         return None
     try:
-        return find_method(method)
+        found = find_method(method)
     except NotFound as error:
         problems.add(("method",), str(error))
         return None
+    shape = corpus_source(found.example).shape
+    if corpus is not None and corpus.shape != shape:
+        fitting = [name for name in corpus_names() if corpus_source(name).shape == shape]
+        hint = meant(corpus.name, fitting)
+        problems.add(("corpus",), f"{corpus.name!r} has {corpus.shape}, {found.name} needs {shape}; {hint}")
+    return found
+
+
+def _corpus(corpus: Any, problems: Problems) -> CorpusSource[Any] | None:
+    """The corpus that a spec names, with its reader's options checked; None if it is not there."""
+    name = corpus.get("name") if isinstance(corpus, Mapping) else corpus
+    if not isinstance(name, str):
+        return None
+    try:
+        source = corpus_source(name)
+    except NotFound as error:
+        hint = str(error) if ":" in name else f"no corpus {name!r}; {meant(name, corpus_names())}"
+        problems.add(("corpus",), hint)
+        return None
+    if isinstance(corpus, Mapping):
+        try:
+            source.options.model_validate({key: value for key, value in corpus.items() if key != "name"})
+        except ValidationError as error:
+            for found in error.errors():
+                location = ("corpus", *(str(part) for part in found["loc"]))
+                known = meant(str(found["loc"][-1]) if found["loc"] else "", source.options.model_fields)
+                unknown = found["type"] == "extra_forbidden"
+                problems.add(location, f"no such option of {name!r}; {known}" if unknown else found["msg"])
+    return source
 
 
 def _published(name: Any, problems: Problems) -> None:
