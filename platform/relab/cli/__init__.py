@@ -21,17 +21,18 @@ for group in (demo, study, look, doctor):
 def main() -> None:
     """Run one command. What a user can act on is one message and an exit code, never a traceback.
 
-    0: done; 1: the work failed; 2: the request was wrong; 130: interrupted.
+    0: done; 1: the work failed; 2: the request was wrong; 3: a claim of the study is reversed; 130: interrupted.
     """
     try:
         app()
     except RelabError as error:
         print(f"relab: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except OSError as error:
+    except Exception as error:
         if not out_of_space(error):
             raise
-        print(f"relab: no space left: {error.filename or 'the disk'} is full; what was finished stays", file=sys.stderr)
+        full = getattr(error, "filename", None) or "the disk"
+        print(f"relab: no space left: {full} is full; what was finished stays", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
