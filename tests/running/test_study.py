@@ -50,6 +50,17 @@ def test_a_sweep_trains_its_budget_and_its_like_again_trains_nothing(lab: Any) -
     assert {key: after[key] for key in before} == before
 
 
+def test_from_python_as_from_the_command_line(lab: Any) -> None:
+    from relab import run, study
+
+    spec = lab.spec(SWEEP)
+    found = run(spec, store=lab.store, changes={"budget.trials": 2, "reports": 2})
+    assert found.frame()["state"].to_list() == ["finished"] * 2
+    again = study("study", store=lab.store)
+    assert again.frame().equals(found.frame())
+    assert again.metrics()["report"].to_list() == [1, 2, 1, 2]
+
+
 def test_stopping_early_leaves_records_of_what_was_stopped(lab: Any) -> None:
     outcome = lab.run(
         SWEEP.replace("reports: 3", "reports: 9") + "    stop: {rule: asha, grace: 1, reduction: 3}\n", trials=12
