@@ -93,10 +93,11 @@ class Tracker:
         if not self.enabled:
             return
         self._messages.put(None)
-        try:
-            _, trouble = self._process.communicate(timeout=CLOSING_SECONDS) if self._joined() else ("", "")
-        except subprocess.TimeoutExpired:
-            trouble = ""
+        with self.console.status("MLflow takes in the last trials"):
+            try:
+                _, trouble = self._process.communicate(timeout=CLOSING_SECONDS) if self._joined() else ("", "")
+            except subprocess.TimeoutExpired:
+                trouble = ""
         if self._process.returncode != 0:
             reason = trouble.strip().splitlines()[-1] if trouble.strip() else "it is slow"
             self.console.print(f"MLflow is not up to date ({reason}); later: relab sync {self.study.name}")
