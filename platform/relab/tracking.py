@@ -33,7 +33,7 @@ CLOSING_SECONDS = 60.0
 """So long a run waits at its end for MLflow; what is missing then, ``relab sync`` brings."""
 UNREACHABLE = 3
 NICENESS = 10
-"""The view takes what the trials leave of the cores; what it is behind with at the end, the end of the run waits for."""
+"""The view takes what the trials leave of the cores; what it then lacks, the end of the run waits for."""
 TRIAL, ARM, REVISION = "relab.trial", "relab.arm", "relab.revision"
 """Tags that name a run: by them one run is found again, whatever happened in between."""
 
