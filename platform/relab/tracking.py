@@ -32,8 +32,8 @@ FLUSH_SECONDS = 2.0
 CLOSING_SECONDS = 60.0
 """So long a run waits at its end for MLflow; what is missing then, ``relab sync`` brings."""
 UNREACHABLE = 3
-NICENESS = 10
-"""The view takes what the trials leave of the cores; what it then lacks, the end of the run waits for."""
+NICENESS = 19
+"""Below Ray's workers, which run at 15: the view takes what they leave, and the end of a run waits for the rest."""
 TRIAL, ARM, REVISION = "relab.trial", "relab.arm", "relab.revision"
 """Tags that name a run: by them one run is found again, whatever happened in between."""
 
