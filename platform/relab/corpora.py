@@ -71,6 +71,8 @@ class CorpusSource(Generic[ReaderOptions]):
     options: type[ReaderOptions]
     read: Callable[[str, Mapping[str, Path], ReaderOptions], Corpus[Any]]
     generated: bool = False
+    folder: str = ""
+    """Its folder in the data folder, if that is another source's: both read what lies there."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ def _corpus_folder(source: CorpusSource[Any], given: Mapping[str, Path]) -> Path
     data = data_folder()
     if data is None:
         return None
-    folder = data / source.name
+    folder = data / (source.folder or source.name)
     return folder if any((folder / file.path).is_file() for file in source.files) else None
 
 
@@ -262,7 +264,8 @@ def _vector_places(source: VectorSource, given: Mapping[str, Path], near: Path |
 def remedy(source: Source) -> str:
     """What a user can do to have a source's files read."""
     where = "DIR" if isinstance(source, CorpusSource) else "FILE"
-    place = source.name if isinstance(source, CorpusSource) else (source.folders[0] if source.folders else ".")
+    folders = (source.folder or source.name,) if isinstance(source, CorpusSource) else source.folders
+    place = folders[0] if folders else "."
     ways = [f"--corpus {source.name}={where}", f"{DATA_VARIABLE}=FOLDER with the files in FOLDER/{place}"]
     if any(file.url for file in source.files):
         ways.append(f"relab list corpora --fetch {source.name}")

@@ -44,7 +44,8 @@ def fetch(name: str, data: Path, console: Console | None = None) -> tuple[Path, 
         vectors = vector_source(name)
         source, folder = vectors, data.joinpath(*vectors.folders[:1])
     elif name in corpus_names():
-        source, folder = corpus_source(name), data / name
+        corpus = corpus_source(name)
+        source, folder = corpus, data / (corpus.folder or name)
     else:
         raise NotFound(f"nothing known as {name!r}: {', '.join((*corpus_names(), *vector_names()))}")
     if console is None:

@@ -1,7 +1,7 @@
 """From tagged sentences to tensors, and from tensors to batches."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,6 @@ from trainables.corpora.tagged import TaggedSentence
 from trainables.joint_head_selection.config import DataConfig
 
 NO_RELATION, OUTSIDE = "N", "O"
-BUCKETS = 50
-"""Batches are cut from so many batches' worth of shuffled sentences, sorted by length: little padding, much mixing."""
 
 
 def prepare(corpus: Corpus[TaggedSentence], data: DataConfig) -> Prepared:
@@ -178,21 +176,6 @@ def sizes(split: Split) -> list[int]:
     """Tokens of each sentence."""
     lengths: list[int] = split.tensors["offsets"].diff().tolist()
     return lengths
-
-
-def cut(lengths: Sequence[int], batch_size: int, generator: torch.Generator | None) -> Iterator[list[int]]:
-    """Numbers of the sentences of each batch: in file order without a generator, else shuffled, by similar length."""
-    if generator is None:
-        order = list(range(len(lengths)))
-        yield from (order[at : at + batch_size] for at in range(0, len(order), batch_size))
-        return
-    order = torch.randperm(len(lengths), generator=generator).tolist()
-    if batch_size > 1:
-        pool = BUCKETS * batch_size
-        order = [n for at in range(0, len(order), pool) for n in sorted(order[at : at + pool], key=lengths.__getitem__)]
-    batches = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
-    for place in torch.randperm(len(batches), generator=generator).tolist() if batch_size > 1 else range(len(batches)):
-        yield batches[place]
 
 
 def joined(first: Split, second: Split) -> Split:

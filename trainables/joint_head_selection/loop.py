@@ -10,8 +10,9 @@ from relab.prepared import Prepared, Split
 from relab.trial import Checkpoint, Trial
 from torch import Tensor, nn
 
+from trainables.batching import cut
 from trainables.joint_head_selection.config import JointConfig
-from trainables.joint_head_selection.data import Batch, batch_of, cut, joined, sizes
+from trainables.joint_head_selection.data import Batch, batch_of, joined, sizes
 from trainables.joint_head_selection.evaluation import evaluate
 from trainables.joint_head_selection.model import NO_NOISE, JointNetwork, Noise, Vocabulary
 from trainables.layers.initialisation import initialise

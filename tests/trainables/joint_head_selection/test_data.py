@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from relab.corpus import Corpus, WordVectors
 from relab.prepared import Prepared, Split
 
 from trainables.corpora.five_column import FiveColumnOptions, read_five_column
 from trainables.corpora.tagged import TaggedSentence
 from trainables.joint_head_selection.config import DataConfig
-from trainables.joint_head_selection.data import arcs_of, batch_of, cut, joined, prepare, sizes
+from trainables.joint_head_selection.data import arcs_of, batch_of, joined, prepare, sizes
 
 CPU = torch.device("cpu")
 ANN = TaggedSentence("1", ("Ann", "joined", "Acme"), ("B-Peop", "O", "B-Org"), ((0, "works_for", 2),))
@@ -84,33 +82,6 @@ class TestBatches:
     def test_each_word_of_a_batch_is_listed_once(self) -> None:
         batch = batch_of(train_split(ANN, RASH, ANN), [0, 1, 2], "tags", CPU)
         assert len(set(batch.unique.tolist())) == len(batch.unique) == 7
-
-    @settings(max_examples=60, deadline=None)
-    @given(st.lists(st.integers(1, 9), max_size=40), st.integers(1, 6), st.one_of(st.none(), st.integers(0, 99)))
-    def test_each_sentence_is_in_one_batch_and_no_batch_but_one_is_short(
-        self, lengths: list[int], size: int, seed: int | None
-    ) -> None:
-        generator = None if seed is None else torch.Generator().manual_seed(seed)
-        batches = list(cut(lengths, size, generator))
-        assert sorted(number for batch in batches for number in batch) == list(range(len(lengths)))
-        assert sum(len(batch) < size for batch in batches) <= 1
-        if seed is None:
-            assert [number for batch in batches for number in batch] == list(range(len(lengths)))
-
-    @pytest.mark.parametrize("size", [1, 8])
-    def test_the_order_is_the_streams(self, size: int) -> None:
-        lengths = [5 + n % 7 for n in range(100)]
-        first, again, other = (list(cut(lengths, size, torch.Generator().manual_seed(seed))) for seed in (0, 0, 1))
-        assert first == again != other
-        assert first != list(cut(lengths, size, None))
-
-    def test_sentences_of_a_batch_are_of_similar_length(self) -> None:
-        lengths = [1 + n % 50 for n in range(400)]
-        batches = list(cut(lengths, 8, torch.Generator().manual_seed(0)))
-        padding = sum(8 * max(lengths[n] for n in batch) - sum(lengths[n] for n in batch) for batch in batches)
-        assert padding < 0.05 * sum(lengths)
-        longest = [max(lengths[n] for n in batch) for batch in batches]
-        assert longest != sorted(longest), "batches come in any order, not from short to long"
 
 
 class TestPrepare:
