@@ -165,7 +165,7 @@ class MentionBuilder:
     ) -> None:
         """Append one mention; the arguments are the fields of ``Mention``."""
         symbols, words = self.symbols, self.symbols.words
-        self._tokens.extend([words[token] for token in tokens])
+        self._tokens.extend(map(words.__getitem__, tokens))
         self._offsets.append(len(self._tokens))
         numbers = (symbols.entities[head], symbols.entities[tail], symbols.relations[relation])
         self._columns.extend((*numbers, symbols.languages[language], *head_span, *tail_span))
