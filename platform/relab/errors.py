@@ -31,6 +31,12 @@ class StoreError(RelabError):
     """The study's store cannot be read or written."""
 
 
+class ClaimRefuted(RelabError):
+    """The work is done, and a claim of the study is reversed by it."""
+
+    exit_code = 3
+
+
 def out_of_space(error: BaseException) -> bool:
     """Whether a full disk is behind an error. Libraries in Rust say so in their message alone."""
     seen: BaseException | None = error

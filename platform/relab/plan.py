@@ -154,7 +154,9 @@ def plan(spec: "Spec", method: Method[Any], corpora: Mapping[Fold | None, str], 
     return Plan(tuple(trials), frozenset(trial.key for trial in trials if trial.key in finished), to_draw)
 
 
-OUTSIDE_REVISION = frozenset({"name", "resources", "objective", "published", "search", "stop", "budget", "start_from"})
+OUTSIDE_REVISION = frozenset(
+    {"name", "resources", "objective", "claims", "published", "search", "stop", "budget", "start_from"}
+)
 """What may change between two runs of a study without beginning its list of trials anew."""
 
 

@@ -8,7 +8,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from relab.claims import WrittenClaim
 from relab.environment import Environment
 from relab.errors import NotFound, StoreError
 from relab.plan import PlannedTrial
@@ -24,7 +25,7 @@ from relab.plan import PlannedTrial
 FailureKind = Literal["out of memory", "not a number", "timeout", "preempted", "no space left", "error"]
 R = TypeVar("R", bound=BaseModel)
 
-RESULT, METRICS = "result.json", "metrics.parquet"
+RESULT, METRICS, ARTIFACTS = "result.json", "metrics.parquet", "artifacts"
 
 
 class _Record(BaseModel):
@@ -122,6 +123,16 @@ def _read(path: Path, kind: type[R]) -> R | None:
         ) from error
 
 
+def _read_frame(path: Path) -> pl.DataFrame | None:
+    """A table of a trial, or None if it was never written."""
+    try:
+        return pl.read_parquet(path, memory_map=False) if path.exists() else None
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StoreError(
+            f"{path} is torn: {error}. Remove the trial's folder: the trial is then trained again."
+        ) from error
+
+
 class Store:
     """All trials by key, and all studies. A trial that two studies ask for is there once."""
 
@@ -169,13 +180,17 @@ class Store:
 
     def metrics(self, key: str) -> pl.DataFrame | None:
         """One row per report, or None for a trial without a record."""
-        path = self.trial(key) / METRICS
-        try:
-            return pl.read_parquet(path, memory_map=False) if path.exists() else None
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise StoreError(
-                f"{path} is torn: {error}. Remove the trial's folder: the trial is then trained again."
-            ) from error
+        return _read_frame(self.trial(key) / METRICS)
+
+    def table_names(self, key: str) -> list[str]:
+        """The tables that a finished trial has kept: ``test_curve`` and the like."""
+        if not (self.trial(key) / RESULT).exists():
+            return []  # what is there may be half of an attempt's
+        return sorted(path.stem for path in (self.trial(key) / ARTIFACTS).glob("*.parquet"))
+
+    def table(self, key: str, name: str) -> pl.DataFrame | None:
+        """A table that a finished trial has kept, or None if there is none of this name."""
+        return _read_frame(self.trial(key) / ARTIFACTS / f"{name}.parquet") if name in self.table_names(key) else None
 
     def write_failure(self, failure: Failure) -> None:
         """Record one failed attempt beside those before it."""
@@ -222,6 +237,7 @@ class Description(_Record):
     protocol: Literal["clean", "paper"]
     arms: dict[str, dict[str, Any]] = {}
     """The dotted fields that each arm changes."""
+    claims: tuple[WrittenClaim, ...] = ()
     published: str | None = None
     revision: str
     """Which list of trials is the study's."""
@@ -359,9 +375,21 @@ class StudyStore:
 
     def metrics(self) -> pl.DataFrame:
         """Every report of every trial: key, arm, seed, fold, report, and one column per metric."""
+        return self._gathered(self.store.metrics)
+
+    def table_names(self) -> list[str]:
+        """The tables that any finished trial has kept."""
+        return sorted({name for trial in self.asked() for name in self.store.table_names(trial.key)})
+
+    def table(self, name: str) -> pl.DataFrame:
+        """A table of every finished trial that has kept it, row under row: key, arm, seed, fold, and its columns."""
+        return self._gathered(lambda key: self.store.table(key, name))
+
+    def _gathered(self, read: Callable[[str], pl.DataFrame | None]) -> pl.DataFrame:
+        """One frame per trial, under each other, each row with its trial."""
         frames = []
         for trial in self.asked():
-            found = self.store.metrics(trial.key)
+            found = read(trial.key)
             if found is not None:
                 fold = None if trial.fold is None else trial.fold.index
                 about = (

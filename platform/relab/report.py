@@ -12,7 +12,16 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from relab.analysis import ArmSummary, best_parameters, search_ranking, summarise_arms
+from relab.analysis import (
+    LEVEL,
+    ArmSummary,
+    Interval,
+    Verdict,
+    best_parameters,
+    judge,
+    search_ranking,
+    summarise_arms,
+)
 from relab.designs import FULL
 from relab.method import Objective
 from relab.plan import SWEEP, Plan
@@ -26,6 +35,8 @@ SHOWN = 10
 
 HERE = "here: "
 """Marks our arms among the rows of a paper."""
+
+VERDICT_HEAD = ("claim", "pairs", "difference", "95 % interval", "p", "adjusted p", "verdict")
 
 
 def render_plan(spec: Spec, plan: Plan) -> Table:
@@ -71,7 +82,7 @@ def study_tables(study: StudyStore) -> list[RenderableType]:
         return _search_tables(described, frame)
     metrics = _metrics_shown(described, frame)
     tables = [_arms_table(described, summarise_arms(frame, metric), metric) for metric in metrics]
-    return tables + _published_tables(study)
+    return tables + _verdict_tables(verdicts(study)) + _published_tables(study)
 
 
 def study_data(study: StudyStore) -> dict[str, Any]:
@@ -92,11 +103,19 @@ def study_data(study: StudyStore) -> dict[str, Any]:
         return data | {"best": rows[0] if rows else None, "points": rows}
     metrics = _metrics_shown(described, frame)
     data["metrics"] = {metric: [asdict(summary) for summary in summarise_arms(frame, metric)] for metric in metrics}
+    if described.claims:
+        data["claims"] = [_verdict_data(verdict) for verdict in verdicts(study)]
     if described.published is not None:
         paper, entry = find(described.published)
         data["published"] = {"paper": paper.paper, "table": paper.table, **entry.model_dump(mode="json")}
         data["published"]["differences"] = _differences(study, entry)
     return data
+
+
+def verdicts(study: StudyStore) -> list[Verdict]:
+    """What the study's results say of its claims."""
+    described = study.description()
+    return judge(study.frame(), described.claims, described.objective) if described.claims else []
 
 
 def figure_metrics(study: StudyStore) -> list[str]:
@@ -113,7 +132,7 @@ def markdown(study: StudyStore, figures: Mapping[str, str] = MappingProxyType({}
 
     Args:
         study: a study that has been run.
-        figures: learning curves to link, metric to file name.
+        figures: pictures to link, file name to caption.
     """
     described, frame = study.description(), study.frame()
     parts = [f"# {study.name}", _about(described, frame)]
@@ -122,8 +141,8 @@ def markdown(study: StudyStore, figures: Mapping[str, str] = MappingProxyType({}
     else:
         for metric in _metrics_shown(described, frame):
             parts.append(_arms_markdown(described, summarise_arms(frame, metric), metric))
-        parts.append(_published_markdown(study))
-    parts += [_figure_markdown(metric, file) for metric, file in figures.items()]
+        parts += [_verdict_markdown(verdicts(study)), _published_markdown(study)]
+    parts += [_figure_markdown(file, caption) for file, caption in figures.items()]
     parts.append(_made_with(frame))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -172,11 +191,55 @@ def _arms_table(described: Description, summaries: list[ArmSummary], metric: str
 def _cells(row: ArmSummary) -> tuple[str, str, str, str]:
     """Mean, standard deviation, difference, interval."""
     deviation = "" if row.deviation is None else f"{row.deviation:.4f}"
-    if row.difference is None:
-        return f"{row.mean:.4f}", deviation, "", ""
-    low, high = row.difference.low, row.difference.high
-    interval = "one seed" if low is None or high is None else f"{low:+.4f} to {high:+.4f}"
-    return f"{row.mean:.4f}", deviation, f"{row.difference.mean:+.4f}", interval
+    return f"{row.mean:.4f}", deviation, *_difference_cells(row.difference)
+
+
+def _difference_cells(difference: Interval | None) -> tuple[str, str]:
+    """Difference, interval."""
+    if difference is None:
+        return "", ""
+    low, high = difference.low, difference.high
+    return f"{difference.mean:+.4f}", "one seed" if low is None or high is None else f"{low:+.4f} to {high:+.4f}"
+
+
+def _verdict_cells(verdict: Verdict) -> list[str]:
+    p_values = ["" if p is None else f"{p:.4f}" if p >= 0.00005 else "< 0.0001" for p in (verdict.p, verdict.adjusted)]
+    cells = [str(verdict.claim), str(verdict.pairs), *_difference_cells(verdict.difference)]
+    return [*cells, *p_values, verdict.outcome]
+
+
+def _verdict_tables(judged: list[Verdict]) -> list[RenderableType]:
+    if not judged:
+        return []
+    table = _table(*VERDICT_HEAD, title="claims")
+    for verdict in judged:
+        *cells, outcome = _verdict_cells(verdict)
+        table.add_row(*cells, Text(outcome, style={"held": "green", "reversed": "red"}.get(outcome, "")))
+    return [table]
+
+
+def _verdict_markdown(judged: list[Verdict]) -> str:
+    if not judged:
+        return ""
+    return "\n\n".join(
+        [
+            "## Claims",
+            _markdown_table(list(VERDICT_HEAD), [_verdict_cells(verdict) for verdict in judged]),
+            "Difference: the first arm minus the second, within the seed. p: two-sided, Student's t. Adjusted: Holm "
+            f"over these {len(judged)} claims. Held or reversed: adjusted p below {LEVEL}; undecided says neither.",
+        ]
+    )
+
+
+def _verdict_data(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "claim": str(verdict.claim),
+        "pairs": verdict.pairs,
+        "difference": None if verdict.difference is None else asdict(verdict.difference),
+        "p": verdict.p,
+        "adjusted_p": verdict.adjusted,
+        "verdict": verdict.outcome,
+    }
 
 
 def _about(described: Description, frame: pl.DataFrame) -> str:
@@ -280,11 +343,9 @@ def _published_markdown(study: StudyStore) -> str:
     )
 
 
-def _figure_markdown(metric: str, file: str) -> str:
-    return (
-        f"![{metric} by epoch]({file})\n\n`{metric}` by epoch: a point per seed, the LOWESS trend of each arm, "
-        "its 95 % interval over the seeds."
-    )
+def _figure_markdown(file: str, caption: str) -> str:
+    what = caption.partition(":")[0].replace("`", "")
+    return f"![{what}]({file})\n\n{caption}"
 
 
 def _made_with(frame: pl.DataFrame) -> str:

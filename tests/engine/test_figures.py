@@ -1,4 +1,4 @@
-"""Learning curves: what is averaged, smoothed and banded, and that a picture comes of it."""
+"""Figures: what is averaged, smoothed and banded, what lies on a plane, and that a picture comes of it."""
 
 import re
 import subprocess
@@ -13,10 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relab.cli import main
+from relab.environment import Environment
 from relab.errors import RelabError, RequestError
-from relab.figures import FEWEST, INSTALL, Curve, learning_curves, seed_curves, smoothed, trend
+from relab.figures import INSTALL, learning_curves, pictures, precision_recall, vector_maps
+from relab.figures.by_epoch import FEWEST, Curve, seed_curves, smoothed, trend
+from relab.figures.by_recall import GRID, precision_at, recall_shown, seed_precisions
+from relab.figures.on_a_plane import POINTS, first_seeds, on_plane, panels
 from relab.plan import Fold, PlannedTrial
-from relab.records import Description, Store, StudyStore
+from relab.records import Description, Result, Store, StudyStore
 
 METRIC = "dev/f1"
 BAND = "PolyCollection_"
@@ -144,7 +148,7 @@ class TestTrend:
 
     def test_it_ends_where_the_first_seed_stopped(self) -> None:
         shown = trend([curve(RISING), curve(RISING[:7])])
-        assert list(shown.epochs) == list(range(1, 8)) and len(shown.mean) == 7
+        assert list(shown.x) == list(range(1, 8)) and len(shown.mean) == 7
         assert shown.low is not None and len(shown.low) == 7
 
     def test_one_seed_has_no_band(self) -> None:
@@ -181,6 +185,219 @@ class TestPicture:
         assert int.from_bytes(head[16:20], "big") == 1050  # 3.5 inches of 300 dots
 
 
+Tables = Mapping[str, Mapping[Any, pl.DataFrame]]  # by (seed, fold)
+
+
+def keeping(root: Path, name: str, tables: Tables, kind: str = "ablation") -> StudyStore:
+    """A study whose trials have finished with these tables, by arm, seed and fold."""
+    study = recorded(root, {arm: dict.fromkeys(runs, RISING) for arm, runs in tables.items()}, kind)
+    here = Environment(code="c", commit="", python="3", torch="2.9", packages={}, device="cpu", world_size=1)
+    for trial, table in zip(study.asked(), (table for runs in tables.values() for table in runs.values()), strict=True):
+        result = Result(
+            key=trial.key,
+            state="finished",
+            scores={METRIC: 0.5},
+            reports=1,
+            best=0,
+            weights="w",
+            seconds=1,
+            peak_memory=0,
+            started=0,
+            ended=1,
+            environment=here,
+        )
+        study.store.write_result(result)
+        folder = study.store.trial(trial.key) / "artifacts"
+        folder.mkdir(parents=True)
+        table.write_parquet(folder / f"{name}.parquet")
+    return study
+
+
+def ranking(*ranks: int) -> pl.DataFrame:
+    """The curve of a ranking with its hits at these ranks."""
+    hits = range(1, len(ranks) + 1)
+    return pl.DataFrame(
+        {
+            "recall": [hit / len(ranks) for hit in hits],
+            "precision": [hit / rank for hit, rank in zip(hits, ranks, strict=True)],
+        },
+        schema={"recall": pl.Float64, "precision": pl.Float64},
+    )
+
+
+def at(values: Any, recall: float) -> float:
+    return float(values[int(np.argmin(np.abs(GRID - recall)))])
+
+
+X2 = ranking(1, 3, 4, 7)
+"""The list of test X2 of the methods' notes: hits at ranks 1, 3, 4 and 7."""
+
+
+class TestPrecisionAt:
+    @pytest.mark.parametrize(
+        ("recall", "precision"), [(0.0, 1.0), (0.25, 1.0), (0.255, 2 / 3), (0.5, 2 / 3), (0.75, 3 / 4), (1.0, 4 / 7)]
+    )
+    def test_it_is_where_the_recall_is_first_reached(self, recall: float, precision: float) -> None:
+        assert at(precision_at(X2["recall"].to_numpy(), X2["precision"].to_numpy()), recall) == pytest.approx(precision)
+
+    def test_the_last_bit_of_a_recall_moves_nothing(self) -> None:
+        """The grid's 0.7 is above 7/10."""
+        curve = ranking(*range(1, 7), 14, 100, 101, 102)
+        found = precision_at(curve["recall"].to_numpy(), curve["precision"].to_numpy())
+        assert [at(found, recall) for recall in (0.6, 0.7, 0.8)] == pytest.approx([1, 7 / 14, 8 / 100])
+
+    def test_there_is_none_beyond_the_end_of_a_curve(self) -> None:
+        found = precision_at(np.array([0.1, 0.4]), np.array([1.0, 0.5]))
+        assert list(GRID[~np.isnan(found)]) == list(GRID[GRID <= 0.4 + 1e-9])
+
+    @settings(max_examples=30, deadline=None)
+    @given(st.sets(st.integers(1, 60), min_size=1, max_size=20))
+    def test_every_value_is_that_of_a_hit_and_a_perfect_ranking_has_one(self, ranks: set[int]) -> None:
+        curve = ranking(*sorted(ranks))
+        found = precision_at(curve["recall"].to_numpy(), curve["precision"].to_numpy())
+        assert set(found) <= set(curve["precision"]) and found[-1] == curve["precision"][-1]
+        perfect = ranking(*range(1, len(ranks) + 1))
+        assert set(precision_at(perfect["recall"].to_numpy(), perfect["precision"].to_numpy())) == {1.0}
+
+
+class TestSeedPrecisions:
+    def test_a_row_per_seed_and_the_full_model_first(self, tmp_path: Path) -> None:
+        tables = {"b": {(0, None): X2}, "full": {(0, None): ranking(1, 2), (1, None): ranking(2, 4)}}
+        found = seed_precisions(keeping(tmp_path, "test_curve", tables).table("test_curve"))
+        assert list(found) == ["full", "b"] and [len(rows) for rows in found.values()] == [2, 1]
+        assert found["full"][:, -1] == pytest.approx([1, 0.5]) and at(found["b"][0], 0.5) == pytest.approx(2 / 3)
+
+    def test_folds_are_averaged_and_a_seed_without_one_is_left_out(self, tmp_path: Path) -> None:
+        tables = {"full": {(0, 0): ranking(1), (0, 1): ranking(4), (1, 0): ranking(1)}}
+        found = seed_precisions(keeping(tmp_path, "test_curve", tables).table("test_curve"))
+        assert found["full"].tolist() == [[0.625] * len(GRID)]
+
+    def test_it_ends_where_the_first_seed_ends(self, tmp_path: Path) -> None:
+        short = pl.DataFrame({"recall": [0.25, 0.5], "precision": [1.0, 1.0]})
+        found = seed_precisions(
+            keeping(tmp_path, "test_curve", {"full": {(0, None): X2, (1, None): short}}).table("test_curve")
+        )
+        assert found["full"].shape == (2, 101) and GRID[100] == 0.5
+
+    def test_a_ranking_without_a_hit_has_no_curve(self, tmp_path: Path) -> None:
+        study = keeping(tmp_path, "test_curve", {"full": {(0, None): ranking()}})
+        assert seed_precisions(study.table("test_curve")) == {} == seed_precisions(pl.DataFrame())
+
+
+class TestPrecisionRecall:
+    SEVERAL: Tables = {
+        "full": {(seed, None): ranking(1, 2, 3 + seed, 5, 9) for seed in range(3)},
+        "cost $x_$": {(seed, None): ranking(1, 3, 8, 11, 12 + seed) for seed in range(3)},
+    }
+
+    def svg(self, study: StudyStore, folder: Path) -> str:
+        precision_recall(study, "test_curve", folder / "figure.svg")
+        return (folder / "figure.svg").read_text()
+
+    def test_all_arms_are_in_one_picture_each_with_its_band(self, tmp_path: Path) -> None:
+        svg = self.svg(keeping(tmp_path, "test_curve", self.SEVERAL), tmp_path)
+        assert {"recall (test)", "precision", "full (3 seeds)"} <= set(texts(svg)) and svg.count(BAND) == 2
+        assert any("cost" in text and "x_" in text for text in texts(svg))
+
+    @pytest.mark.filterwarnings("error:Attempting to set identical")
+    @pytest.mark.parametrize("ranks", [[1], [1, 2, 3], [50], [1, 1000, 5000]])
+    def test_any_curve_can_be_drawn(self, tmp_path: Path, ranks: list[int]) -> None:
+        study = keeping(tmp_path, "test_curve", {"full": {(0, None): ranking(*ranks)}})
+        svg = self.svg(study, tmp_path)
+        assert "full (1 seed)" in texts(svg) and BAND not in svg
+
+    def test_the_axis_ends_where_all_arms_are_low(self) -> None:
+        falling, early = 1 - GRID, np.maximum(0, 1 - 2 * GRID)
+        assert recall_shown([early]) == 0.4  # a third of the highest is left at 1/3
+        assert recall_shown([early, falling]) == 0.7
+        assert recall_shown([0.1 * early, falling[:81]]) == 0.4  # where the higher one ends
+        assert recall_shown([np.full(201, 0.01)]) == 1.0
+        assert recall_shown([np.array([1.0, *[0.01] * 200])]) == 0.1
+
+    def test_a_search_and_a_table_that_is_not_there_are_refused(self, tmp_path: Path) -> None:
+        study = keeping(tmp_path / "a", "test_curve", {"sweep": {(0, None): X2}}, kind="sweep")
+        with pytest.raises(RequestError, match="is a search"):
+            precision_recall(study, "test_curve", tmp_path / "figure.png")
+        study = keeping(tmp_path / "b", "test_curve", {"full": {(0, None): X2}})
+        with pytest.raises(RequestError, match="no 'dev_curve'; tables kept: test_curve"):
+            precision_recall(study, "dev_curve", tmp_path / "figure.png")
+
+
+def vectors(apart: float, languages: Sequence[str] = ("en", "zh"), count: int = 30, seed: int = 0) -> pl.DataFrame:
+    """Individual vectors far from the consistent ones; the consistent ones of each language ``apart`` from the next."""
+    generator, frames = np.random.default_rng(seed), []
+    for place, language in enumerate(languages):
+        for space in ("individual", "consistent"):
+            values = generator.normal(size=(count, 6))
+            values[:, 0] += place * apart if space == "consistent" else -40
+            about = {"language": [language] * count, "space": [space] * count, "bag": range(count)}
+            frames.append(pl.DataFrame(about | {"vector": values.tolist()}))
+    return pl.concat(frames)
+
+
+def separable(groups: Mapping[Any, Any]) -> float:
+    """Of all points, the share whose nearest other point on the plane is of the same group."""
+    points = np.concatenate(list(groups.values()))
+    group = np.repeat(np.arange(len(groups)), [len(each) for each in groups.values()])
+    distances = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    return float(np.mean(group[distances.argmin(axis=1)] == group))
+
+
+class TestVectorMaps:
+    ARMS: Tables = {
+        "without adversarial": {(0, None): vectors(20)},
+        "full": {(seed, None): vectors(0, seed=seed) for seed in (4, 5)},
+    }
+
+    def test_encoders_are_compared_once_and_languages_in_every_arm(self, tmp_path: Path) -> None:
+        study = keeping(tmp_path, "test_vectors", self.ARMS)
+        found = panels(first_seeds(study, "test_vectors"))
+        assert [panel.title for panel in found] == [
+            "full: encoders",
+            "full: languages",
+            "without adversarial: languages",
+        ]
+        assert list(found[0].groups) == [("en", "individual"), ("en", "consistent")]
+        assert list(found[1].groups) == list(found[2].groups) == [("en", "consistent"), ("zh", "consistent")]
+
+    def test_it_is_the_first_seed_of_each_arm(self, tmp_path: Path) -> None:
+        found = first_seeds(keeping(tmp_path, "test_vectors", self.ARMS), "test_vectors")
+        assert list(found) == ["full", "without adversarial"] and found["full"].equals(vectors(0, seed=4))
+
+    def test_what_is_apart_stays_apart_on_the_plane_and_what_is_mixed_stays_mixed(self) -> None:
+        both, apart = panels({"full": vectors(20)})
+        (_, mixed) = panels({"full": vectors(0)})
+        assert separable(on_plane(both.groups)) == separable(on_plane(apart.groups)) == 1
+        assert 0.25 < separable(on_plane(mixed.groups)) < 0.75
+
+    def test_the_same_vectors_give_the_same_map(self) -> None:
+        (panel, _) = panels({"full": vectors(1)})
+        one, two = on_plane(panel.groups), on_plane(panel.groups)
+        assert all(np.array_equal(one[group], two[group]) for group in panel.groups)
+        assert [each.shape for each in one.values()] == [(30, 2), (30, 2)]
+
+    def test_of_many_vectors_an_even_choice_is_drawn_the_same_in_both_groups(self) -> None:
+        many = vectors(0, ["en"], count=4 * POINTS)
+        (panel,) = panels({"full": many.with_columns(vector=pl.concat_list(pl.col("bag").cast(pl.Float64), 0.0))})
+        one, two = panel.groups.values()
+        assert len(one) == POINTS and np.array_equal(one[:, 0], two[:, 0])
+        assert one[0, 0] == 0 and one[-1, 0] == 4 * POINTS - 1 and set(np.diff(one[:, 0])) <= {4, 5}
+
+    def test_every_group_is_named_once(self, tmp_path: Path) -> None:
+        vector_maps(keeping(tmp_path, "test_vectors", self.ARMS), "test_vectors", tmp_path / "figure.svg")
+        found = texts((tmp_path / "figure.svg").read_text())
+        assert [found.count(each) for each in ("en, individual", "en, consistent", "zh, consistent")] == [1, 1, 1]
+        assert "full: encoders" in found and "without adversarial: languages" in found
+
+    def test_one_language_with_one_encoder_is_nothing_to_compare(self, tmp_path: Path) -> None:
+        one = vectors(0, ["en"]).filter(pl.col("space") == "individual")
+        study = keeping(tmp_path, "test_vectors", {"full": {(0, None): one}})
+        with pytest.raises(RequestError, match="no 'test_vectors' with two encoders or two languages"):
+            vector_maps(study, "test_vectors", tmp_path / "figure.png")
+        assert [picture.name for picture in pictures(study)] == ["dev-f1"]
+
+
 class TestRefused:
     def test_a_search_has_no_arms_to_compare(self, tmp_path: Path) -> None:
         study = recorded(tmp_path, {"sweep": {(0, None): RISING}}, kind="sweep")
@@ -194,6 +411,14 @@ class TestRefused:
     def test_a_study_without_any_report(self, tmp_path: Path) -> None:
         with pytest.raises(RequestError, match="reported: none"):
             learning_curves(recorded(tmp_path, {}), METRIC, tmp_path / "figure.png")
+
+    @pytest.mark.parametrize("module", ["sklearn.manifold", "threadpoolctl"])
+    def test_a_missing_package_of_the_maps_is_answered_with_the_command(
+        self, monkeypatch: pytest.MonkeyPatch, module: str
+    ) -> None:
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(RelabError, match=re.escape(INSTALL)):
+            on_plane(panels({"full": vectors(0)})[0].groups)
 
     @pytest.mark.parametrize("module", ["matplotlib.figure", "statsmodels.nonparametric.smoothers_lowess"])
     def test_a_missing_package_is_answered_with_the_command(
@@ -223,6 +448,22 @@ class TestReport:
         assert links == ["about-dev-f1.png"]
         assert (tmp_path / links[0]).read_bytes().startswith(b"\x89PNG")
 
+    def test_what_its_trials_keep_is_drawn(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        study = keeping(tmp_path, "test_curve", {"full": {(0, None): X2}})
+        folder = study.store.trial(study.asked()[0].key) / "artifacts"
+        vectors(0).write_parquet(folder / "dev_vectors.parquet")
+        ranking().write_parquet(folder / "dev_curve.parquet")  # nothing found: nothing to draw
+        X2.write_parquet(folder / "test_relations.parquet")
+        report = tmp_path / "about.md"
+        assert self.answer(monkeypatch, "study", "--store", str(tmp_path), "-o", str(report), "--figures") == 0
+        links = dict(re.findall(r"!\[(.*?)\]\((.*?)\)", report.read_text()))
+        assert links == {
+            "dev/f1 by epoch": "about-dev-f1.png",
+            "Precision by recall on test": "about-test_curve.png",
+            "Vectors of sentences on dev": "about-dev_vectors.png",
+        }
+        assert all((tmp_path / file).read_bytes().startswith(b"\x89PNG") for file in links.values())
+
     def test_figures_need_a_report_to_lie_beside(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -231,7 +472,10 @@ class TestReport:
         assert "-o report.md" in capsys.readouterr().err
 
 
-def test_neither_package_is_imported_before_a_figure_is_asked_for() -> None:
-    line = "import sys, relab.report, relab.figures; print({'matplotlib', 'statsmodels', 'pandas'} & set(sys.modules))"
+def test_no_package_is_imported_before_a_figure_is_asked_for() -> None:
+    line = (
+        "import sys, relab.report, relab.figures; "
+        "print({'matplotlib', 'statsmodels', 'pandas', 'sklearn', 'threadpoolctl'} & set(sys.modules))"
+    )
     run = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"

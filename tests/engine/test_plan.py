@@ -207,6 +207,11 @@ def test_an_ablations_list_covers_its_seeds_and_arms(extra: dict[str, Any]) -> N
     assert revision(ablation(**extra), METHOD, WHOLE) != revision(ablation(), METHOD, WHOLE)
 
 
+@pytest.mark.parametrize("extra", [{"claims": ["full > without crf"]}, {"published": "bekoulis2018/table1_ade"}])
+def test_what_is_said_of_an_ablations_arms_does_not_begin_it_anew(extra: dict[str, Any]) -> None:
+    assert revision(ablation(**extra), METHOD, WHOLE) == revision(ablation(), METHOD, WHOLE)
+
+
 def test_more_seeds_keep_every_key_that_was() -> None:
     few, many = ({t.key for t in plan(ablation(seeds=n), METHOD, WHOLE).trials} for n in (2, 4))
     assert few < many

@@ -125,7 +125,8 @@ class TestNames:
         line = text[: text.index("published:")].count("\n") + 1
         with pytest.raises(SpecError) as found:
             load(str(file))
-        said = f"study.yaml:{line}: published: no published numbers {wrong!r}; choices: {', '.join(TABLE_1)}{near}"
+        known = ", ".join(sorted(names()))
+        said = f"study.yaml:{line}: published: no published numbers {wrong!r}; choices: {known}{near}"
         assert str(found.value).endswith(said)
 
     def test_find_says_the_same(self) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from relab.environment import Environment
 from relab.errors import NotFound, StoreError
@@ -360,6 +361,32 @@ def test_the_metrics_of_a_study_are_every_report_of_every_trial(store: Store) ->
         ("full", 3, None, 2, 0.5, None),
         ("b", 0, 2, 1, 1.0, 2.0),
     ]
+
+
+def test_the_tables_of_a_study_are_those_of_its_finished_trials(store: Store) -> None:
+    study = described(store)
+    for number, (extra, state) in enumerate(
+        [({"seed": 3}, "finished"), ({"arm": "b", "fold": Fold(index=2, count=3)}, "finished"), ({}, "")]
+    ):
+        trial = planned(number, **extra)
+        study.ask(trial)
+        folder = store.trial(trial.key) / "artifacts"
+        folder.mkdir(parents=True)
+        pl.DataFrame({"recall": [0.5, 1.0], "number": number}).write_parquet(folder / "test_curve.parquet")
+        pl.DataFrame({"x": [1]}).write_parquet(folder / f"only_{number}.parquet")
+        if state:
+            store.write_result(result(trial.key, state))
+    assert study.table_names() == ["only_0", "only_1", "test_curve"]
+    found = study.table("test_curve")
+    assert found.columns == ["key", "arm", "seed", "fold", "recall", "number"]
+    assert found.drop("key").rows() == [
+        ("full", 3, None, 0.5, 0),
+        ("full", 3, None, 1.0, 0),
+        ("b", 0, 2, 0.5, 1),
+        ("b", 0, 2, 1.0, 1),
+    ]
+    assert len(study.table("only_0")) == 1 and len(study.table("none")) == 0
+    assert store.table(planned(2).key, "test_curve") is None  # of an attempt that may go on
 
 
 # one driver

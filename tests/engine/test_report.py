@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from relab.claims import parse
 from relab.designs import FULL
 from relab.environment import Environment
 from relab.methods import find_method
@@ -244,6 +245,56 @@ def test_a_study_without_a_result_has_a_report_all_the_same(store: Store, kind: 
     assert markdown(study).startswith("# epsilon\n") and json.dumps(study_data(study))
     assert ("1 waiting" if asked else "none") in markdown(study)
     terminal(*study_tables(study))
+
+
+# claims
+
+
+def judged(study: StudyStore, *claims: str) -> StudyStore:
+    study.describe(study.description().model_copy(update={"claims": tuple(map(parse, claims))}))
+    return study
+
+
+def test_the_markdown_has_a_row_per_claim_with_its_evidence(ablation: StudyStore) -> None:
+    text = markdown(judged(ablation, "full > without crf", "full > without characters"))
+    assert rows(text.partition("## Claims")[2]) == [
+        ["full > without crf on dev/overall_f1", "3", "+0.2000", "-0.0484 to +0.4484", "0.0742", "0.1484", "undecided"],
+        ["full > without characters on dev/overall_f1", "0", "", "", "", "", "undecided"],
+    ]
+    assert "Holm over these 2 claims" in text
+
+
+def test_the_terminal_shows_the_verdicts(store: Store) -> None:
+    study = described(store, "ablation")
+    for seed in range(6):
+        end(study, ask(study, 2 * seed, arm=FULL, seed=seed), {DEV: 0.8 + 0.01 * seed})
+        end(study, ask(study, 2 * seed + 1, arm="plain", seed=seed), {DEV: 0.5 + 0.0101 * seed})
+    judged(study, "full > plain", "full < plain on dev/overall_f1", "full > none")
+    lines = [line.split() for line in terminal(*study_tables(study)).splitlines() if f"on {DEV}" in line]
+    assert [(line[0], line[1], line[2], line[-1]) for line in lines] == [
+        ("full", ">", "plain", "held"),
+        ("full", "<", "plain", "reversed"),
+        ("full", ">", "none", "undecided"),
+    ]
+    assert lines[0][5:] == ["6", "+0.2998", "+0.2996", "to", "+0.2999", "<", "0.0001", "<", "0.0001", "held"]
+
+
+def test_the_claims_as_data_are_exact(ablation: StudyStore) -> None:
+    data = study_data(judged(ablation, "full > without crf", "full < nothing"))
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    first, second = data["claims"]
+    assert (first["claim"], first["pairs"], first["verdict"]) == (
+        "full > without crf on dev/overall_f1",
+        3,
+        "undecided",
+    )
+    assert first["p"] == pytest.approx(0.0741799, abs=1e-7) and first["adjusted_p"] == pytest.approx(2 * first["p"])
+    assert first["difference"]["mean"] == pytest.approx(0.2) and second["difference"] is second["p"] is None
+
+
+def test_a_study_without_claims_has_no_verdicts(ablation: StudyStore) -> None:
+    assert "Claims" not in markdown(ablation) and "claims" not in study_data(ablation)
+    assert "verdict" not in terminal(*study_tables(ablation))
 
 
 # status and plan

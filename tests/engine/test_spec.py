@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from relab.claims import Claim
 from relab.errors import NotFound, SpecError
 from relab.methods import find_method
 from relab.plan import plan
@@ -13,6 +14,7 @@ METHOD = find_method("joint_head_selection")
 HEAD = "method: joint_head_selection\ncorpus: planted_joint\n"
 SPACE = HEAD + "space:\n  optimizer.lr: {loguniform: [1.0e-4, 1.0e-2]}\n"
 ARMS = HEAD + "design: arms\narms:\n"
+CLAIMS = HEAD + "design: leave_one_out\ncomponents: [crf, character_embeddings]\nclaims:\n  - "
 
 
 @pytest.fixture
@@ -66,9 +68,7 @@ objective: {metric: dev/overal_f1}
     corpus, characters, component, metric = (
         next(line for line in found if part in line) for part in ("joimt", "enabeld", "embeddingz", "overal_f1")
     )
-    assert "choices: ace04, ade, conll04, drec, planted_joint" in corpus and corpus.endswith(
-        "did you mean 'planted_joint'?"
-    )
+    assert "choices: ace04, ade, conll04, " in corpus and corpus.endswith("did you mean 'planted_joint'?")
     assert "choices: characters.embedding, characters.enabled, characters.hidden" in characters
     assert characters.endswith("did you mean 'characters.enabled'?")
     assert "choices: adversarial_training, character_embeddings, crf, label_embeddings" in component
@@ -302,6 +302,51 @@ SINGLE = {
         "6: stop.rule: a setting trained on several folds",
         "",
     ),
+    "claim that is none": (CLAIMS + "full better than without crf\n", "6: claims.0: 'full better than", "ARM > ARM on"),
+    "claim without spaces": (CLAIMS + "full>without crf\n", "6: claims.0: 'full>without crf' is no claim", ""),
+    "claim that is no text": (CLAIMS + "[full]\n", "6: claims.0: ['full'] is no claim", ""),
+    "claims that are no list": (
+        HEAD + "design: leave_one_out\ncomponents: [crf]\nclaims: full > without crf\n",
+        "5: claims: Input should be a valid tuple",
+        "",
+    ),
+    "arm of a claim": (
+        CLAIMS + "full > without cfr\n",
+        "6: claims.0: no arm 'without cfr'; choices: full, without character_embeddings, without crf",
+        "did you mean 'without crf'?",
+    ),
+    "arm of a claim about named arms": (
+        ARMS + "  small: {set: {encoder.layers: 1}}\nclaims:\n- full > smal\n",
+        "7: claims.0: no arm 'smal'; choices: full, small",
+        "did you mean 'small'?",
+    ),
+    "component of a claim that is not left out": (
+        CLAIMS + "full > without label_embeddings\n",
+        "6: claims.0: no arm 'without label_embeddings'",
+        "choices: full, without character_embeddings, without crf",
+    ),
+    "metric of a claim": (
+        CLAIMS + "full > without crf on dev/overal_f1\n",
+        "6: claims.0: joint_head_selection does not report 'dev/overal_f1'; choices: dev/entity_f1",
+        "did you mean 'dev/overall_f1'?",
+    ),
+    "test metric of a claim": (
+        CLAIMS + "full > without crf on test/overal_f1\nprotocol: paper\n",
+        "6: claims.0: joint_head_selection does not report 'test/overal_f1'",
+        "did you mean 'test/overall_f1'?",
+    ),
+    "claim about a test split that stays shut": (
+        CLAIMS + "full > without crf on test/overall_f1\n",
+        "6: claims.0: test/overall_f1: the test split is opened by `protocol: paper` alone",
+        "",
+    ),
+    "claim about one arm": (CLAIMS + "full > full\n", "6: claims.0: compares an arm with itself", ""),
+    "claim twice": (
+        CLAIMS + "full > without crf\n  - without crf < full on dev/overall_f1\n",
+        "7: claims.1: compares the same as claims.0",
+        "",
+    ),
+    "claims of a sweep": (SPACE + "claims: [full > without crf]\n", "5: claims: no such key; choices:", ""),
     "two folds": (HEAD + "folds: 2\n", "3: folds: Input should be greater than or equal to 3", ""),
     "seeds twice": (HEAD + "seeds: [0, 1, 0]\n", "3: seeds: a seed comes twice", ""),
     "no seeds": (HEAD + "seeds: []\n", "3: seeds: ", "at least 1 item"),
@@ -564,6 +609,41 @@ def test_a_spec_without_its_seeds_is_the_base_alone(file: Path) -> None:
     assert (found.kind, found.seeds, found.base) == ("training", (4,), {"encoder": {"layers": 1}})
 
 
+def test_claims_are_typed_in_the_order_of_the_file(file: Path) -> None:
+    found = spec(
+        file,
+        CLAIMS
+        + "full > without crf\n  - without crf < without character_embeddings on test/entity_f1\nprotocol: paper\n",
+    )
+    assert isinstance(found, AblationSpec)
+    assert found.claims == (
+        Claim("full", ">", "without crf"),
+        Claim("without crf", "<", "without character_embeddings", "test/entity_f1"),
+    )
+
+
+def test_a_claim_may_be_about_a_part_of_a_test_metric(file: Path) -> None:
+    """Per language, say: an evaluation gives it, and no report does."""
+    found = spec(file, CLAIMS + "full > without crf on test/overall_f1_en\nprotocol: paper\n")
+    assert isinstance(found, AblationSpec) and found.claims[0].metric == "test/overall_f1_en"
+    for metric, said in {"test/overall_f1_en": "is opened by", "dev/overall_f1_en": "does not report"}.items():
+        (line,) = mistakes(file, CLAIMS + f"full > without crf on {metric}\n")
+        assert said in line
+
+
+def test_every_mistake_of_a_claim_is_listed_with_the_others(file: Path) -> None:
+    text = CLAIMS + "ful > without cfr on dev/f1\n  - nothing\nfolds: 1\n"
+    found = mistakes(file, text)
+    assert [line.partition(": ")[0] for line in found] == ["study.yaml:6"] * 3 + ["study.yaml:7", "study.yaml:8"]
+
+
+def test_set_reaches_the_claims(file: Path) -> None:
+    found = spec(file, CLAIMS + "full > without crf\n", {"claims": "[full < without crf]"})
+    assert isinstance(found, AblationSpec) and found.claims == (Claim("full", "<", "without crf"),)
+    (line,) = mistakes(file, CLAIMS + "full > without crf\n", {"claims": "[full < without cfr]"})
+    assert line.startswith("--set: claims.0: no arm 'without cfr'")
+
+
 # What the reading of specs does not hold yet
 
 
@@ -644,6 +724,7 @@ PLACES = {
         ],
     ),
     "top of an ablation": (HEAD + "design: leave_one_out\n{}: {}\n", ["components", "arms", "published", "seeds"]),
+    "claims": (HEAD + "design: leave_one_out\ncomponents: [crf]\n{}: {}\n", ["claims"]),
     "inside": (
         HEAD + "base:\n  {}: {}\n",
         ["encoder", "encoder.hidden", "optimizer.clip_value", "entities.scheme", "data"],

@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from relab.cli.options import DEFAULT_STORE, CorpusOption, JsonOption, StoreOption, answer, paths
+from relab.cli.options import DEFAULT_STORE, CorpusOption, JsonOption, StoreOption, answer, paths, stand_by_claims
 from relab.errors import RequestError
 from relab.progress import standard_error
 
@@ -80,7 +80,7 @@ def status(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: Js
 def report(
     study: StudyArgument,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write Markdown to this file.")] = None,
-    figures: Annotated[bool, typer.Option("--figures", help="Draw learning curves beside the report.")] = False,
+    figures: Annotated[bool, typer.Option("--figures", help="Draw curves, and maps of vectors, beside it.")] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,6 +99,7 @@ def report(
         answer(study_data(found), as_json=True)
     elif output is None:
         print(text)
+    stand_by_claims(found)
 
 
 def sync(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
@@ -143,16 +144,15 @@ def ui(
 
 
 def _figures(study: "StudyStore", report: Path) -> dict[str, str]:
-    """Draw the learning curves beside a report; metric to file name."""
-    from relab.figures import learning_curves
-    from relab.report import figure_metrics
+    """Draw what a study has to show beside its report; file name to caption."""
+    from relab.figures import pictures
 
     drawn = {}
-    for metric in figure_metrics(study):
-        file = report.with_name(f"{report.stem}-{metric.replace('/', '-')}.png")
-        learning_curves(study, metric, file)
+    for picture in pictures(study):
+        file = report.with_name(f"{report.stem}-{picture.name}.png")
+        picture.draw(file)
         standard_error().print(f"written: {file}")
-        drawn[metric] = file.name
+        drawn[file.name] = picture.caption
     return drawn
 
 

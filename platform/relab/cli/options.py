@@ -3,12 +3,15 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console, RenderableType
 
-from relab.errors import RequestError
+from relab.errors import ClaimRefuted, RequestError
+
+if TYPE_CHECKING:
+    from relab.records import StudyStore
 
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a shipped spec.")]
 CorpusOption = Annotated[
@@ -64,3 +67,16 @@ def answer(data: Any, *shown: RenderableType, as_json: bool) -> None:
     console = Console(highlight=False)
     for piece in shown:
         console.print(piece)
+
+
+def stand_by_claims(study: "StudyStore") -> None:
+    """The end of every command that has answered with a study's results.
+
+    Raises:
+        ClaimRefuted: with the claims that the results reverse.
+    """
+    from relab.report import verdicts
+
+    refuted = [str(verdict.claim) for verdict in verdicts(study) if verdict.outcome == "reversed"]
+    if refuted:
+        raise ClaimRefuted(f"refuted: {'; '.join(refuted)}")

@@ -19,6 +19,7 @@ from relab.cli.options import (
     answer,
     pairs,
     paths,
+    stand_by_claims,
 )
 from relab.errors import RelabError, RequestError
 from relab.progress import standard_error
@@ -137,3 +138,4 @@ def _run(spec: Spec, corpus: list[str] | None, store: Path, slots: int | None, a
     )
     if outcome.failed:
         raise RelabError(f"{outcome.failed} of the trials failed; the same command tries them again")
+    stand_by_claims(outcome.study)

@@ -162,6 +162,7 @@ def _description(spec: Spec, data: Data) -> Description:
         corpus=describe(data.corpus),
         protocol=spec.protocol,
         arms={arm.name: dict(arm.changes) for arm in arms},
+        claims=spec.claims if isinstance(spec, AblationSpec) else (),
         published=spec.published if isinstance(spec, AblationSpec) else None,
         revision=revision(spec, data.method, data.fingerprints()),
     )

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from relab.claims import parse
 from relab.corpora import CorpusSource, corpus_names, corpus_source, vector_names
-from relab.designs import FULL
+from relab.designs import FULL, leave_one_out
 from relab.errors import NotFound
 from relab.fields import describe_fields, lookup, nested, overlay
 from relab.method import Config, Method
@@ -135,7 +136,7 @@ class MethodCheck:
             self.base = self._fields(("base",), base, start)
 
     def run(self) -> None:
-        """Everything beyond ``base``: the space and its start points, components and arms, the objective."""
+        """Everything beyond ``base``: the space and its start points, components and arms, objective and claims."""
         space = self.values.get("space")
         if isinstance(space, Mapping):
             self._space(space)
@@ -147,6 +148,7 @@ class MethodCheck:
         self._arms()
         objective = self.values.get("objective")
         metric = objective.get("metric") if isinstance(objective, Mapping) else None
+        self._claims(metric if isinstance(metric, str) else self.method.objective.metric)
         if isinstance(metric, str) and metric not in self.method.metrics:
             self.problems.add(
                 ("objective", "metric"),
@@ -274,9 +276,7 @@ class MethodCheck:
     def _components(self) -> None:
         named = self.values.get("components")
         known = {component.name: component for component in self.method.components}
-        chosen = (
-            named if isinstance(named, list) else list(known) if self.values.get("design") == "leave_one_out" else []
-        )
+        chosen = self._chosen()
         for index, name in enumerate(chosen):
             location: Location = ("components", index) if isinstance(named, list) else ("design",)
             if not isinstance(name, str):
@@ -295,6 +295,13 @@ class MethodCheck:
                     self.problems.add(location, f"{name} needs {other}, which the base turns off")
         if self.values.get("design") == "leave_one_out" and self.values.get("arms") is not None:
             self.problems.add(("arms",), "arms belong to `design: arms`")
+
+    def _chosen(self) -> list[Any]:
+        """The components to leave out, as the spec names them."""
+        named = self.values.get("components")
+        if isinstance(named, list):
+            return named
+        return [c.name for c in self.method.components] if self.values.get("design") == "leave_one_out" else []
 
     def _removable(self, location: Location, name: str, off: Mapping[str, Any]) -> None:
         if self._is_off(off):
@@ -345,6 +352,45 @@ class MethodCheck:
             return
         if self.method.Config.model_validate(changed) == self.method.Config.model_validate(self.base):
             self.problems.add(("arms", name), "equals the full model: it changes no field")
+
+    def _claims(self, objective: str) -> None:
+        claims, arms = self.values.get("claims"), self._arm_names()
+        tested = [f"test/{name.removeprefix('dev/')}" for name in self.method.metrics if name.startswith("dev/")]
+        shut = self.values.get("protocol") != "paper"
+        compared: dict[tuple[frozenset[str], str], int] = {}
+        for index, text in enumerate(claims if isinstance(claims, list) and arms else ()):
+            location: Location = ("claims", index)
+            try:
+                claim = parse(text)
+            except ValueError:
+                continue  # noted with the mistakes of form
+            sides = frozenset((claim.left, claim.right))
+            for name in sides - set(arms):
+                self.problems.add(location, f"no arm {name!r}; {meant(name, arms)}")
+            if len(sides) < 2:
+                self.problems.add(location, "compares an arm with itself")
+            metric = claim.metric or objective
+            # An evaluation may say more than a report: test/average_precision_en, of one of the corpus' languages.
+            on_test = any(metric == name or metric.startswith(f"{name}_") for name in tested)
+            if on_test and shut:
+                self.problems.add(location, f"{metric}: the test split is opened by `protocol: paper` alone")
+            elif claim.metric is not None and not on_test and metric not in self.method.metrics:
+                choices = meant(metric, [*self.method.metrics, *([] if shut else tested)])
+                self.problems.add(location, f"{self.method.name} does not report {metric!r}; {choices}")
+            first = compared.setdefault((sides, metric), index)
+            if first != index:
+                self.problems.add(location, f"compares the same as claims.{first}")
+
+    def _arm_names(self) -> list[str]:
+        """The arms of the spec's design; none where it has no design."""
+        known = {component.name: component for component in self.method.components}
+        if self.values.get("design") == "leave_one_out":
+            chosen = [known[name] for name in self._chosen() if isinstance(name, str) and name in known]
+            return [arm.name for arm in leave_one_out(chosen)]
+        arms = self.values.get("arms")
+        if self.values.get("design") == "arms" and isinstance(arms, Mapping):
+            return [FULL, *(str(name) for name in arms)]
+        return []
 
 
 def nested_items(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from relab.claims import WrittenClaim
 from relab.designs import FULL, Arm, leave_one_out
 from relab.fields import nested, overlay
 from relab.method import Config, Method, Objective
@@ -225,6 +226,8 @@ class AblationSpec(_Seeded):
     design: Literal["leave_one_out", "arms"]
     components: tuple[str, ...] | None = None
     named: dict[str, ArmChoice] = Field({}, alias="arms")
+    claims: tuple[WrittenClaim, ...] = ()
+    """What the study is to show of its arms; each is judged, and the exit status says if one is reversed."""
     published: str | None = None
 
     def arms(self, method: Method[Any]) -> tuple[Arm, ...]:

@@ -1,27 +1,35 @@
-"""Figures of a study for a page: learning curves, as in Figure 2 of Bekoulis et al. (2018)."""
+"""Learning curves, as in Figure 2 of Bekoulis et al. (2018)."""
 
 import functools
-import importlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import polars as pl
 
-from relab.analysis import t_interval
 from relab.designs import FULL
-from relab.errors import RelabError, RequestError
+from relab.errors import RequestError
+from relab.figures.drawing import (
+    HEIGHT,
+    LINE,
+    WIDTH,
+    Band,
+    Vector,
+    band,
+    canvas,
+    colour_of,
+    draw_band,
+    dress,
+    finish,
+    needed,
+)
 from relab.records import StudyStore
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
-
-INSTALL = "pip install 'relab[figures]'"
 
 FRACTION = 0.3
 """Share of the epochs that each local fit sees. LOWESS's usual 2/3 cuts off the knee of a learning curve: the trend
@@ -35,15 +43,6 @@ STEEP = 0.25
 """Share of the epochs that the vertical axis need not hold: the rise from nothing would press all that differs between
 arms into one line. The paper's panels begin at epoch 10 to 30 for the same reason; here the curve enters from below."""
 
-COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-"""Okabe & Ito (2008), distinct under the common colour-vision deficiencies; the full model is black."""
-
-DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
-"""For print without colour."""
-
-WIDTH, HEIGHT, LINE = 3.5, 2.3, 0.14
-"""Inches: one column of a page; its axes; each arm's line in the legend."""
-
 
 @dataclass(frozen=True)
 class Curve:
@@ -51,17 +50,6 @@ class Curve:
 
     epochs: Vector
     values: Vector
-
-
-@dataclass(frozen=True)
-class Trend:
-    """Mean of the seeds' smoothed curves at the epochs that all of them have, and its 95 % interval."""
-
-    epochs: Vector
-    mean: Vector
-    low: Vector | None
-    high: Vector | None
-    """Without interval for one seed."""
 
 
 def learning_curves(study: StudyStore, metric: str, path: Path) -> None:
@@ -87,17 +75,14 @@ def learning_curves(study: StudyStore, metric: str, path: Path) -> None:
     if not arms:
         reported = ", ".join(name for name in frame.columns if "/" in name) or "none"
         raise RequestError(f"{study.name} has no {metric!r} by epoch; reported: {reported}")
-    # Not pyplot: it looks for a display and keeps every figure. A bare Figure draws with Agg.
-    figure = _needed("matplotlib.figure").Figure(figsize=(WIDTH, HEIGHT + LINE * len(arms)), layout="constrained")
+    figure = canvas(WIDTH, HEIGHT + LINE * len(arms))
     axes = figure.add_subplot()
     for place, (arm, curves) in enumerate(arms.items()):
-        _draw(axes, arm, curves, COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)])
+        for curve in curves:
+            axes.plot(curve.epochs, curve.values, ".", color=colour_of(place), alpha=0.35, ms=3.5, markeredgewidth=0)
+        draw_band(axes, trend(curves), place, arm, len(curves))
     _frame(axes, [curve for curves in arms.values() for curve in curves], metric)
-    figure.legend(loc="outside lower center", frameon=False, fontsize=7, handlelength=3, borderaxespad=0)
-    try:
-        figure.savefig(path, dpi=300)
-    except OSError as error:
-        raise RelabError(f"cannot write {path}: {error.strerror}") from error
+    finish(figure, path)
 
 
 def seed_curves(frame: pl.DataFrame, metric: str) -> dict[str, list[Curve]]:
@@ -133,34 +118,16 @@ def smoothed(curve: Curve) -> Vector:
     count = len(curve.values)
     if count < FEWEST:
         return curve.values
-    lowess = _needed("statsmodels.nonparametric.smoothers_lowess").lowess
+    lowess = needed("statsmodels.nonparametric.smoothers_lowess").lowess
     fraction = min(1.0, max(FRACTION, FEWEST / count))
     return cast(Vector, lowess(curve.values, curve.epochs, frac=fraction, it=0, return_sorted=False))
 
 
-def trend(curves: Sequence[Curve]) -> Trend:
-    """One arm's trend from its seeds' curves."""
+def trend(curves: Sequence[Curve]) -> Band:
+    """One arm's trend: the mean of its seeds' smoothed curves at the epochs that all of them have."""
     shared = functools.reduce(np.intersect1d, [curve.epochs for curve in curves])
     smooth = np.stack([smoothed(curve)[np.isin(curve.epochs, shared)] for curve in curves])
-    intervals = [t_interval([float(value) for value in column]) for column in smooth.T]
-    mean = np.array([interval.mean for interval in intervals])
-    if len(curves) < 2:
-        return Trend(shared, mean, None, None)
-    low, high = (np.array([getattr(interval, end) for interval in intervals]) for end in ("low", "high"))
-    return Trend(shared, mean, low, high)
-
-
-def _draw(axes: "Axes", arm: str, curves: Sequence[Curve], colour: str, dash: Any) -> None:
-    for curve in curves:
-        axes.plot(curve.epochs, curve.values, ".", color=colour, alpha=0.35, markersize=3.5, markeredgewidth=0)
-    shown = trend(curves)
-    if shown.low is not None and shown.high is not None:
-        axes.fill_between(shown.epochs, shown.low, shown.high, color=colour, alpha=0.12, linewidth=0)
-        for edge in (shown.low, shown.high):
-            axes.plot(shown.epochs, edge, color=colour, alpha=0.5, linewidth=0.4)
-    name = arm.replace("$", r"\$")  # else matplotlib reads a formula
-    seeds = f"{len(curves)} seed{'s' if len(curves) > 1 else ''}"
-    axes.plot(shown.epochs, shown.mean, color=colour, linestyle=dash, linewidth=1.4, label=f"{name} ({seeds})")
+    return band(shared, smooth)
 
 
 def _frame(axes: "Axes", curves: Sequence[Curve], metric: str) -> None:
@@ -170,16 +137,5 @@ def _frame(axes: "Axes", curves: Sequence[Curve], metric: str) -> None:
     margin = 0.05 * float(late.max() - late.min()) or 0.01
     axes.set_ylim(float(late.min()) - margin, float(late.max()) + margin)
     axes.set_xlim(1 - 0.02 * last, last * 1.02)
-    axes.set_xlabel("epoch", fontsize=8)
-    axes.set_ylabel(metric, fontsize=8)
-    axes.tick_params(labelsize=7)
     axes.locator_params(axis="x", integer=True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", linewidth=0.4, alpha=0.4)
-
-
-def _needed(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise RelabError(f"figures need matplotlib and statsmodels ({error}): {INSTALL}") from error
+    dress(axes, "epoch", metric)
