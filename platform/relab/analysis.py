@@ -5,6 +5,7 @@ Functions of frames.
 
 import json
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -150,6 +151,37 @@ def _judged(verdict: Verdict, adjusted: float) -> Verdict:
 def _deviation(values: Sequence[float]) -> float:
     mean = math.fsum(values) / len(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the finished trials of a study took, wherever and whenever they were trained."""
+
+    trials: int
+    seconds: float
+    """Of training, added up over the trials."""
+    seconds_per_trial: float
+    """The median."""
+    seconds_per_report: float
+    """The median trial's."""
+    peak_memory: int
+    """Bytes, of the largest trial: of its process, or of the device where it used one."""
+
+
+def cost(frame: pl.DataFrame) -> Cost | None:
+    """The cost of the finished trials; None without any."""
+    if "seconds" not in frame.columns:
+        return None
+    done = frame.filter(pl.col("state") == "finished")
+    if not len(done):
+        return None
+    return Cost(
+        trials=len(done),
+        seconds=math.fsum(done["seconds"]),
+        seconds_per_trial=statistics.median(done["seconds"]),
+        seconds_per_report=statistics.median(done["seconds"] / done["reports"]),
+        peak_memory=max(done["peak_memory"]),
+    )
 
 
 def by_seed(frame: pl.DataFrame, metric: str) -> dict[str, dict[int, float]]:

@@ -18,6 +18,7 @@ from relab.analysis import (
     Interval,
     Verdict,
     best_parameters,
+    cost,
     judge,
     search_ranking,
     summarise_arms,
@@ -97,6 +98,8 @@ def study_data(study: StudyStore) -> dict[str, Any]:
         "objective": described.objective,
         "states": dict(sorted(frame["state"].value_counts().rows())) if len(frame) else {},
     }
+    taken = cost(frame)
+    data["cost"] = None if taken is None else asdict(taken)
     if described.kind == "sweep":
         ranking = search_ranking(frame, objective)
         rows = [row | {"parameters": json.loads(row["parameters"])} for row in ranking.iter_rows(named=True)]
@@ -358,6 +361,10 @@ def _made_with(frame: pl.DataFrame) -> str:
         values = ended[column].unique().sort().to_list()
         shown = ", ".join(value[:12] for value in values)
         lines.append(f"- {what}: {shown}" + (" (**the cells differ in this**)" if len(values) > 1 else ""))
+    taken = cost(frame)
+    if taken is not None:
+        each = f"{duration(taken.seconds_per_trial)} per trial, {duration(taken.seconds)} in all"
+        lines.append(f"- time of training: {each}; memory: {taken.peak_memory / 2**30:.2f} GiB at most")
     return "Made with:\n\n" + "\n".join(lines)
 
 

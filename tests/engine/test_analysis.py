@@ -8,7 +8,16 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relab.analysis import Interval, best_parameters, by_seed, search_ranking, summarise_arms, t_interval
+from relab.analysis import (
+    Cost,
+    Interval,
+    best_parameters,
+    by_seed,
+    cost,
+    search_ranking,
+    summarise_arms,
+    t_interval,
+)
 from relab.designs import FULL
 from relab.method import Objective
 from scipy import stats
@@ -215,3 +224,17 @@ def test_a_point_counts_when_all_its_folds_have_finished() -> None:
 def test_without_a_finished_point_there_is_no_ranking() -> None:
     assert len(search_ranking(points((0.1, "waiting", None)), Objective(F1))) == 0
     assert len(search_ranking(pl.DataFrame(), Objective(F1))) == 0 and best_parameters(pl.DataFrame()) == {}
+
+
+def test_the_cost_is_that_of_the_finished_trials_alone() -> None:
+    trials = pl.DataFrame(
+        {
+            "state": ["finished", "pruned", "finished", "waiting", "finished"],
+            "seconds": [10.0, 99.0, 30.0, None, 20.0],
+            "reports": [5, 1, 3, None, 5],
+            "peak_memory": [7, 99, 9, None, 8],
+        }
+    )
+    assert cost(trials) == Cost(trials=3, seconds=60.0, seconds_per_trial=20.0, seconds_per_report=4.0, peak_memory=9)
+    assert cost(trials.filter(pl.col("state") == "waiting")) is None
+    assert cost(pl.DataFrame({"state": ["waiting"]})) is None

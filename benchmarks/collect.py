@@ -1,0 +1,28 @@
+"""A finished study's results as a file: its table, its cost, and the command that made it.
+
+    python -m benchmarks.collect joint_components --store relab-store --command "relab ablate joint_components …"
+
+Writes ``benchmarks/results/<study>.json``. Run it on the machine that trained the study.
+"""
+
+import argparse
+from pathlib import Path
+
+from relab import study
+from relab.report import study_data
+
+from benchmarks.common import about, write_results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study")
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--command", required=True, help="what was typed to train it")
+    options = parser.parse_args()
+    found = study(options.study, options.store)
+    write_results(options.study, about(options.command) | study_data(found))
+
+
+if __name__ == "__main__":
+    main()
