@@ -8,7 +8,6 @@ one's end; rounds are interleaved, since machines are noisy.
 """
 
 import argparse
-import io
 import json
 import statistics
 import subprocess
@@ -21,11 +20,9 @@ from textwrap import dedent
 from typing import Any
 
 import torch
+from relab import study
 from relab.records import Result, StudyStore
 from relab.running.resources import DRIVER_ALONE
-from relab.running.study import Options, run
-from relab.spec import load
-from rich.console import Console
 
 from benchmarks.common import about, write_results
 from benchmarks.workload import WorkloadConfig, work
@@ -141,7 +138,7 @@ def empty(trials: int) -> dict[str, float]:
 
 
 def run_sweep(folder: Path, base: Mapping[str, Any], trials: int) -> StudyStore:
-    """A sweep with tpe, records and MLflow on two slots."""
+    """A sweep with tpe, records and MLflow on two slots, as a user types it: a process of its own, with its own Ray."""
     path = folder / "workload.yaml"
     path.write_text(
         dedent(f"""
@@ -152,12 +149,13 @@ def run_sweep(folder: Path, base: Mapping[str, Any], trials: int) -> StudyStore:
         budget: {{trials: {trials}}}
         """)
     )
-    options = Options(folder / "store", slots=SLOTS, console=Console(file=io.StringIO()))
-    return run(load(str(path)), options).study
+    command = [sys.executable, "-m", "relab", "sweep", str(path), "--store", str(folder / "store")]
+    subprocess.run([*command, "--slots", str(SLOTS)], check=True, capture_output=True)
+    return study("workload", folder / "store")
 
 
-def ended(study: StudyStore) -> list[Result]:
-    found = [study.store.result(trial.key) for trial in study.asked()]
+def ended(swept: StudyStore) -> list[Result]:
+    found = [swept.store.result(trial.key) for trial in swept.asked()]
     return [result for result in found if result is not None]
 
 

@@ -68,10 +68,14 @@ def sync(store: Store, study: str) -> int:
 
 
 class Tracker:
-    """Tells the view's process what happens; a listener of the driver. Waits for it at the end alone."""
+    """Tells the view's process what happens; a listener of the driver. Waits for it at the end alone.
+
+    The process imports MLflow and sets up its database, seconds of work, while the driver reads the corpus and starts
+    Ray; ``begin`` says that the study is described.
+    """
 
     def __init__(self, study: StudyStore, console: Console, *, enabled: bool = True) -> None:
-        self.study, self.console, self.enabled = study, console, enabled
+        self.study, self.console, self.enabled, self._begun = study, console, enabled, False
         self._messages: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
@@ -92,6 +96,10 @@ class Tracker:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if not self.enabled:
             return
+        if not self._begun:
+            self._process.kill()
+            self._process.communicate()
+            return
         self._messages.put(None)
         with self.console.status("MLflow takes in the last trials"):
             try:
@@ -101,6 +109,11 @@ class Tracker:
         if self._process.returncode != 0:
             reason = trouble.strip().splitlines()[-1] if trouble.strip() else "it is slow"
             self.console.print(f"MLflow is not up to date ({reason}); later: relab sync {self.study.name}")
+
+    def begin(self) -> None:
+        """The study's description is in its store."""
+        self._begun = True
+        self._say(event="begin")
 
     def started(self, trial: PlannedTrial) -> None:
         """A trial begins."""
@@ -164,6 +177,7 @@ class View:
     def follow(self, lines: Iterator[str]) -> None:
         """Take in a driver's messages as they come, and the records once they end."""
         self.reconcile(driver_gone=False)
+        os.nice(NICENESS)
         trials: dict[int, PlannedTrial] = {}
         flushed = time.monotonic()
         for line in lines:
@@ -436,11 +450,12 @@ def main(root: str, name: str) -> int:
     """The view's process: messages on standard input, one JSON object a line."""
     from mlflow.exceptions import MlflowException
 
-    os.nice(NICENESS)
     study = Store(Path(root)).study(name)
     try:
-        with _alone(study):
-            View(study).follow(iter(sys.stdin.readline, ""))
+        _client(study.store).search_experiments(max_results=1)  # sets up the database
+        if sys.stdin.readline():
+            with _alone(study):
+                View(study).follow(iter(sys.stdin.readline, ""))
     except (MlflowException, OSError) as error:
         print(_first_line(error), file=sys.stderr)
         return UNREACHABLE

@@ -58,17 +58,17 @@ def run(spec: Spec, options: Options) -> Outcome:
     method = find_method(spec.method)
     store = Store(options.store)
     study = store.study(spec.name)
-    with study.lock():
+    with study.lock(), Tracker(study, options.console, enabled=options.track) as tracker:
         data = Data.of(spec, method, store, options.given)
         options.console.print(_opening(spec, data))
         study.describe(_description(spec, data))
-        with Tracker(study, options.console, enabled=options.track) as tracker:
-            connect()
-            placed = slots(spec.resources, ray.cluster_resources(), options.slots)
-            job = _Job(spec, method, study, data, placed, tracker, options, began)
-            if isinstance(spec, AblationSpec):
-                job.smoke()
-            return job.train()
+        tracker.begin()
+        connect()
+        placed = slots(spec.resources, ray.cluster_resources(), options.slots)
+        job = _Job(spec, method, study, data, placed, tracker, options, began)
+        if isinstance(spec, AblationSpec):
+            job.smoke()
+        return job.train()
 
 
 @dataclass(frozen=True)
