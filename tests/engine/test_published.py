@@ -22,6 +22,7 @@ from relab.published import Entry, Paper, differences, find, names
 from relab.records import Description, Result, Store, StudyStore
 from relab.report import figure_metrics, markdown, study_data, study_tables
 from relab.spec import AblationSpec, load
+from relab.spec.reading import meant
 from rich.console import Console
 
 ROOT = Path(__file__).parents[2]
@@ -125,9 +126,8 @@ class TestNames:
         line = text[: text.index("published:")].count("\n") + 1
         with pytest.raises(SpecError) as found:
             load(str(file))
-        known = ", ".join(sorted(names()))
-        said = f"study.yaml:{line}: published: no published numbers {wrong!r}; choices: {known}{near}"
-        assert str(found.value).endswith(said)
+        said = f"study.yaml:{line}: published: no published numbers {wrong!r}; {meant(wrong, names())}"
+        assert str(found.value).endswith(said) and said.endswith(near)
 
     def test_find_says_the_same(self) -> None:
         with pytest.raises(NotFound, match="did you mean 'bekoulis2018/table1_ade'"):

@@ -12,16 +12,21 @@ def dropout(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
     return x * kept.mul_(1 / (1 - rate))
 
 
-def adversarial_perturbation(gradient: Tensor, lengths: Tensor, size: float) -> Tensor:
-    """size · g / ‖g‖ for each sentence of a batch [B, T, D], the norm over all its tokens and dimensions.
+def adversarial_perturbation(gradient: Tensor, lengths: Tensor, size: float, groups: Tensor | None = None) -> Tensor:
+    """size · g / ‖g‖, the norm over all tokens and dimensions of each sentence of a batch [B, T, D], or of each group.
 
-    A batch of one sentence has no padding. Padding gets exactly zero, and so does a sentence whose gradient is exactly
-    zero. TensorFlow's ``l2_normalize`` has a floor (1e-12 under the root) that leaves small gradients short of
-    ``size``; that is not copied.
+    ``groups`` [B] numbers from 0 what shares a norm: the sentences of a bag, or (all 0) the whole batch. What lies
+    beyond ``lengths`` [B] gets exactly zero, and so does a group whose gradient is exactly zero. TensorFlow's
+    ``l2_normalize`` has a floor (1e-12 under the root) that leaves small gradients short of ``size``; that is not
+    copied.
     """
-    if len(gradient) > 1:
+    if len(gradient) > 1 or gradient.shape[1] > int(lengths[0]):
         mask = torch.arange(gradient.shape[1], device=gradient.device) < lengths[:, None]
         gradient = gradient * mask[..., None]
-    norm = gradient.flatten(1).norm(dim=1)
+    if groups is None:
+        norm = gradient.flatten(1).norm(dim=1)
+    else:  # in double precision, which loses no square of a small gradient
+        squares = torch.linalg.vector_norm(gradient, dim=(1, 2), dtype=torch.float64).square()
+        norm = torch.zeros_like(squares).index_add(0, groups, squares).sqrt()[groups]
     scale = torch.where(norm > 0, size / norm, torch.zeros_like(norm))
-    return gradient * scale[:, None, None]
+    return (gradient * scale[:, None, None]).to(gradient.dtype)

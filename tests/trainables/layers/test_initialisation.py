@@ -7,8 +7,8 @@ import torch
 from relab.corpus import digest
 from torch import Tensor, nn
 
-from trainables.layers.initialisation import initialise
-from trainables.layers.recurrent import BidirectionalLSTM
+from trainables.layers.initialisation import Draw, constant, glorot, initialise, normal, orthogonal, uniform
+from trainables.layers.recurrent import BidirectionalGRU, BidirectionalLSTM
 
 
 class Network(nn.Module):
@@ -117,3 +117,75 @@ def test_what_the_network_held_before_does_not_matter_but_for_what_is_kept() -> 
     reference = initial(Network())
     assert torch.equal(values.pop("table.weight"), torch.full((60, 25), 7.0))
     assert all(torch.equal(value, reference[name]) for name, value in values.items())
+
+
+def drawn(draw: Draw, *shape: int) -> Tensor:
+    parameter = nn.Parameter(torch.full(shape, 7.0))
+    with torch.no_grad():
+        draw(parameter, stream("a parameter"))
+    return parameter.detach()
+
+
+@pytest.mark.parametrize("deviation", [1.0, 0.01])
+def test_normal_has_mean_zero_and_this_deviation_not_variance(deviation: float) -> None:
+    values = drawn(normal(deviation), 100, 200)
+    assert float(values.std()) == pytest.approx(deviation, rel=0.03)
+    assert abs(float(values.mean())) < 5 * deviation / math.sqrt(values.numel())
+    assert float(values.abs().max()) > 3 * deviation, "not cut off"
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (12, 4), (4, 12)])
+def test_orthogonal_has_orthonormal_rows_or_columns(shape: tuple[int, int]) -> None:
+    values = drawn(orthogonal, *shape)
+    product = values @ values.T if shape[0] <= shape[1] else values.T @ values
+    torch.testing.assert_close(product, torch.eye(min(shape)))
+
+
+def test_uniform_and_constant() -> None:
+    assert_uniform(drawn(uniform(0.3), 50, 60), 0.3)
+    assert torch.equal(drawn(constant(1.5), 3), torch.full((3,), 1.5))
+
+
+@pytest.mark.parametrize("shape", [(230, 60, 3), (60, 230, 3)])
+def test_every_place_of_a_convolution_counts_as_inputs_and_as_outputs(shape: tuple[int, int, int]) -> None:
+    """Xavier for convolutions: √(6 / (3·60 + 3·230))."""
+    assert_uniform(drawn(glorot, *shape), math.sqrt(6 / (3 * 290)))
+
+
+@pytest.mark.parametrize("zero_biases", [False, True])
+def test_the_gates_of_tensorflows_gru_start_open_and_its_kernels_are_drawn_one_by_one(zero_biases: bool) -> None:
+    gru = BidirectionalGRU(25, 64, "tensorflow")
+    values = initial(gru, zero_biases=zero_biases)
+    for direction in ("left_to_right", "right_to_left"):
+        assert torch.equal(values[f"{direction}.gate_bias"], torch.ones(128))
+        assert torch.equal(values[f"{direction}.candidate_bias"], torch.zeros(64))
+        assert_uniform(values[f"{direction}.gates"], math.sqrt(6 / (25 + 64 + 2 * 64)))
+        assert_uniform(values[f"{direction}.candidate"], math.sqrt(6 / (25 + 64 + 64)))
+
+
+def test_the_first_pattern_that_matches_says_how_and_all_else_stays() -> None:
+    network, reference = Network(), initial(Network())
+    draws = {
+        "table.*": normal(1.0),
+        "hidden.weight": constant(2.0),
+        "hidden.*": constant(3.0),
+        "*.bias_ih_l0": uniform(9),
+    }
+    initialise(network, stream, draws=draws)
+    values = {name: parameter.detach() for name, parameter in network.named_parameters()}
+    assert float(values["table.weight"].std()) > 0.9
+    assert torch.equal(values["hidden.weight"], torch.full((64, 128), 2.0))
+    assert torch.equal(values["hidden.bias"], torch.full((64,), 3.0))
+    assert float(values["lstm.left_to_right.bias_ih_l0"].abs().max()) > 2, "even of what belongs to a cell"
+    changed = {name for name in values if not torch.equal(values[name], reference[name])}
+    assert changed == {"table.weight", "hidden.weight", "hidden.bias"} | {
+        f"lstm.{direction}.bias_ih_l0" for direction in ("left_to_right", "right_to_left")
+    }
+
+
+def test_a_pattern_changes_how_a_stream_is_used_and_not_which() -> None:
+    """A draw of one parameter leaves all other parameters' draws as they were, and is the same wherever it is asked."""
+    one, other = Network(labels=3), Network(labels=9)
+    for network in (one, other):
+        initialise(network, stream, draws={"table.weight": normal(0.1)})
+    assert torch.equal(one.table.weight, other.table.weight)

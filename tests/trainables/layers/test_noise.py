@@ -71,6 +71,68 @@ def test_alpha_zero_gives_exactly_zero() -> None:
     assert not adversarial_perturbation(gradients(3, [4], 6), torch.tensor([4]), 0.0).any()
 
 
+def test_a_sentence_alone_with_room_behind_it_is_moved_in_its_tokens_only() -> None:
+    found = gradients(5, [4], 3)
+    moved = adversarial_perturbation(found, torch.tensor([3]), 0.5)
+    assert not moved[0, 3:].any()
+    assert float(moved.norm()) == pytest.approx(0.5, rel=1e-6)
+
+
+W3 = torch.tensor([[[3.0, 0.0]], [[0.0, 4.0]], [[12.0, 0.0]]])
+"""One-token sentences: the first two of one bag, the third of another."""
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        (None, [[1, 0], [0, 1], [1, 0]]),
+        ([0, 0, 1], [[0.6, 0], [0, 0.8], [1, 0]]),
+        ([0, 0, 0], [[3 / 13, 0], [0, 4 / 13], [12 / 13, 0]]),
+    ],
+    ids=["sentence", "bag", "batch"],
+)
+def test_the_norm_is_that_of_sentence_bag_or_batch(groups: list[int] | None, expected: list[list[float]]) -> None:
+    """W3."""
+    given = None if groups is None else torch.tensor(groups)
+    moved = adversarial_perturbation(W3, torch.tensor([1, 1, 1]), 1.0, given)
+    torch.testing.assert_close(moved[:, 0], torch.tensor(expected, dtype=torch.float32))
+
+
+@EXAMPLES
+@given(st.integers(0, 2**31), st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=3), min_size=1, max_size=4))
+def test_a_group_has_the_size_together_whatever_else_is_there_and_however_its_gradient_is_scaled(
+    seed: int, bags: list[list[int]]
+) -> None:
+    lengths = torch.tensor([length for bag in bags for length in bag])
+    groups = torch.tensor([number for number, bag in enumerate(bags) for _ in bag])
+    found = gradients(seed, lengths.tolist(), 3)
+    moved = adversarial_perturbation(found, lengths, 0.3, groups)
+    for number in range(len(bags)):
+        own = groups == number
+        assert float(moved[own].norm()) == pytest.approx(0.3, rel=1e-5)
+        alone = adversarial_perturbation(found[own] * 1e-7, lengths[own], 0.3, torch.zeros_like(groups[own]))
+        torch.testing.assert_close(moved[own], alone, rtol=1e-5, atol=1e-7)
+        assert not moved[torch.arange(found.shape[1]) >= lengths[:, None]].any()
+
+
+@pytest.mark.parametrize("groups", [None, [0, 0, 1]])
+def test_the_floor_of_l2_normalize_is_not_there(groups: list[int] | None) -> None:
+    """W4: a gradient of norm 1e-8 gets all of ε = 0.02, where the released code gives it 2e-4."""
+    found = torch.zeros(3, 1, 2)
+    found[0, 0, 0] = 1e-8
+    given = None if groups is None else torch.tensor(groups)
+    moved = adversarial_perturbation(found, torch.tensor([1, 1, 1]), 0.02, given)
+    assert float(moved[0].norm()) == pytest.approx(0.02, rel=1e-6)
+    assert not moved[1:].any()
+
+
+@pytest.mark.parametrize("norm", [1e-20, 1e-30, 1e-41])
+def test_a_group_whose_gradient_has_no_square_in_single_precision_is_moved_all_the_same(norm: float) -> None:
+    found = torch.tensor([[[norm, 0.0]], [[0.0, norm]]])
+    moved = adversarial_perturbation(found, torch.tensor([1, 1]), 2.0, torch.tensor([0, 0]))
+    torch.testing.assert_close(moved, torch.tensor([[[2.0, 0.0]], [[0.0, 2.0]]]) / 2**0.5, rtol=1e-3, atol=0)
+
+
 def test_no_gradient_flows_through_the_perturbation_of_a_constant() -> None:
     assert not adversarial_perturbation(gradients(3, [4], 6), torch.tensor([4]), 1.0).requires_grad
 

@@ -1,4 +1,6 @@
-"""The bidirectional LSTM against a step written out by hand, and batches against their sentences alone."""
+"""The bidirectional layers against a step written out by hand, and batches against their sentences alone."""
+
+from typing import Literal
 
 import pytest
 import torch
@@ -6,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from trainables.layers.recurrent import BidirectionalLSTM
+from trainables.layers.recurrent import BidirectionalGRU, BidirectionalLSTM, PyTorchGRU, TensorFlowGRU
 
 EXAMPLES = settings(max_examples=25, deadline=None)
 
@@ -98,3 +100,86 @@ def test_one_trained_bias_per_gate(inputs: int) -> None:
     seconds = {name: parameter for name, parameter in layer.named_parameters() if "bias_hh" in name}
     assert len(seconds) == 2
     assert not any(parameter.requires_grad or parameter.any() for parameter in seconds.values())
+
+
+Form = Literal["tensorflow", "pytorch"]
+FORMS: tuple[Form, ...] = ("tensorflow", "pytorch")
+
+
+def gru(inputs: int, hidden: int, form: Form, seed: int = 0) -> BidirectionalGRU:
+    made, generator = BidirectionalGRU(inputs, hidden, form).double(), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+    return made
+
+
+def gru_by_hand(x: Tensor, cell: nn.Module) -> Tensor:
+    """The last state of one sentence [T, D], step by step.
+
+    TensorFlow's GRUCell: [r, u] = σ([x, h] W + b), c = tanh([x, r h] V + a), h ← u h + (1 − u) c.
+    """
+    if isinstance(cell, PyTorchGRU):
+        last: Tensor = nn.GRU.forward(cell, x[:, None])[1][0, 0]
+        return last
+    assert isinstance(cell, TensorFlowGRU)
+    hidden = len(cell.candidate)
+    h = torch.zeros(hidden, dtype=x.dtype)
+    for word in x:
+        gates = torch.sigmoid(torch.cat([word, h]) @ cell.gates.T + cell.gate_bias)
+        reset, update = gates[:hidden], gates[hidden:]
+        candidate = torch.tanh(torch.cat([word, reset * h]) @ cell.candidate.T + cell.candidate_bias)
+        h = update * h + (1 - update) * candidate
+    return h
+
+
+@EXAMPLES
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(0, 1000), st.sampled_from(FORMS))
+def test_the_last_states_of_a_gru_equal_its_steps_gradients_included(lengths: list[int], seed: int, form: Form) -> None:
+    layer, x = gru(3, 4, form, seed), padded(lengths, 3, seed).requires_grad_()
+    inputs = (x, *layer.parameters())
+    states = layer(x, torch.tensor(lengths))
+    alone = torch.stack(
+        [
+            torch.cat(
+                [
+                    gru_by_hand(x[row, :length], layer.left_to_right),
+                    gru_by_hand(x[row, :length].flip(0), layer.right_to_left),
+                ]
+            )
+            for row, length in enumerate(lengths)
+        ]
+    )
+    torch.testing.assert_close(states, alone)
+    weights = torch.arange(1, states.numel() + 1).view_as(states).sin()
+    found = torch.autograd.grad((states * weights).sum(), inputs)
+    expected = torch.autograd.grad((alone * weights).sum(), inputs)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
+def test_both_forms_of_a_gru_are_two_functions() -> None:
+    """With the same kernels and no biases they differ as soon as there is a state to reset, in the second token."""
+    tensorflow, pytorch = gru(3, 4, "tensorflow"), gru(3, 4, "pytorch")
+    for one, other in (
+        (tensorflow.left_to_right, pytorch.left_to_right),
+        (tensorflow.right_to_left, pytorch.right_to_left),
+    ):
+        assert isinstance(one, TensorFlowGRU) and isinstance(other, PyTorchGRU)
+        with torch.no_grad():
+            one.gate_bias.zero_()
+            one.candidate_bias.zero_()
+            other.bias_ih_l0.zero_()
+            other.bias_hh_l0.zero_()
+            kernels = torch.cat([one.gates, one.candidate])
+            other.weight_ih_l0.copy_(kernels[:, :3])
+            other.weight_hh_l0.copy_(kernels[:, 3:])
+    x = padded([2], 3)
+    first, both = torch.tensor([1]), torch.tensor([2])
+    torch.testing.assert_close(tensorflow(x[:, :1], first), pytorch(x[:, :1], first))
+    assert float((tensorflow(x, both) - pytorch(x, both)).detach().abs().max()) > 0.01
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_sentence_gives_no_state(form: Form) -> None:
+    assert gru(3, 4, form)(torch.empty(0, 0, 3, dtype=torch.float64), torch.empty(0, dtype=torch.long)).shape == (0, 8)

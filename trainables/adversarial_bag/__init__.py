@@ -1,0 +1,49 @@
+"""Adversarial training for relation extraction from bags of sentences (Wu, Bamman and Russell, EMNLP 2017)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from relab.corpus import Corpus
+from relab.method import Component, Method, Objective, Scores
+from relab.prepared import Prepared, Split
+from relab.trial import Checkpoint, Trial
+
+from trainables.adversarial_bag import loop
+from trainables.adversarial_bag.config import COMPONENTS, PRESETS, BagConfig
+from trainables.adversarial_bag.evaluation import evaluate
+from trainables.bags.data import BagDataConfig, prepare_bags
+from trainables.bags.evaluation import METRICS
+from trainables.corpora.mentions import Mention
+
+
+class AdversarialBag(Method[BagConfig]):
+    """Relations of entity pairs from all sentences that mention them, by PCNN or GRU with selective attention."""
+
+    name: ClassVar[str] = "adversarial_bag"
+    title: ClassVar[str] = "relations of entity pairs from bags of sentences, adversarial training (Wu 2017)"
+    version: ClassVar[int] = 1
+    Config = BagConfig
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
+    components: ClassVar[tuple[Component, ...]] = COMPONENTS
+    objective: ClassVar[Objective] = Objective("dev/average_precision", "max")
+    metrics: ClassVar[tuple[str, ...]] = (
+        "train/loss",
+        "train/nearest_word_kept",
+        *(f"dev/{name}" for name in METRICS),
+    )
+    example: ClassVar[str] = "planted_bags"
+
+    def prepare(self, corpus: Corpus[Mention], data: BagDataConfig) -> Prepared:
+        """Index words, spans and labels, sorted by bag."""
+        return prepare_bags(corpus, data)
+
+    def train(self, config: BagConfig, data: Prepared, trial: Trial) -> None:
+        """Train, perturbed or not; the epoch that is best on dev counts."""
+        loop.train(config, data, trial)
+
+    def evaluate(self, config: BagConfig, split: Split, weights: Path) -> Scores:
+        """Average precision and precision at recalls, with the curve and a table per relation."""
+        network = loop.build(config, split)
+        network.load_state_dict(Checkpoint.load(weights).weights())
+        return evaluate(network, split)
