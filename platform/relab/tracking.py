@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,13 @@ from relab.method import Objective
 from relab.methods import find_method
 from relab.plan import SWEEP, PlannedTrial
 from relab.records import Failure, Result, Store, StudyStore
+
+for _name, _value in (
+    ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"),
+    ("MLFLOW_HTTP_REQUEST_TIMEOUT", "10"),
+    ("MLFLOW_DISABLE_TELEMETRY", "true"),  # nothing is sent anywhere, and a run costs less
+):
+    os.environ.setdefault(_name, _value)  # MLflow reads them when it is imported, which is later
 
 FLUSH_SECONDS = 2.0
 CLOSING_SECONDS = 60.0
@@ -298,11 +305,11 @@ class View:
             )
             run.reports = report
 
-    def _flush(self, number: int | None = None) -> None:
+    def _flush(self, number: int | None = None, tags: Sequence[Any] = ()) -> None:
         for each in [number] if number is not None else list(self.pending):
             metrics = self.pending.pop(each, [])
             for at in range(0, len(metrics), 1000):  # the most that one call takes
-                self.client.log_batch(self.children[each].identity, metrics=metrics[at : at + 1000])
+                self.client.log_batch(self.children[each].identity, metrics=metrics[at : at + 1000], tags=tags)
 
     def _settle(self, trial: PlannedTrial, *, gone: bool) -> None:
         """Bring one run to what its record says; without a record it was left behind, if its driver is gone."""
@@ -330,9 +337,9 @@ class View:
         if reported is not None:
             for row in reported.iter_rows(named=True):
                 self._queue(trial, row["report"], {k: v for k, v in row.items() if k != "report"}, result.ended)
-        self._flush(trial.number)
-        scores = [Metric(f"best/{name}", value, ended, 0) for name, value in result.scores.items()]
-        cost = [Metric("seconds", result.seconds, ended, 0), Metric("peak_memory", result.peak_memory, ended, 0)]
+        last = self.pending.setdefault(trial.number, [])
+        last += [Metric(f"best/{name}", value, ended, 0) for name, value in result.scores.items()]
+        last += [Metric("seconds", result.seconds, ended, 0), Metric("peak_memory", result.peak_memory, ended, 0)]
         tags = {
             "relab.state": result.state,
             "relab.commit": result.environment.commit,
@@ -340,7 +347,7 @@ class View:
             "relab.torch": result.environment.torch,
             "relab.device": result.environment.device,
         }
-        self.client.log_batch(run.identity, metrics=scores + cost, tags=[RunTag(k, v) for k, v in tags.items()])
+        self._flush(trial.number, [RunTag(name, value) for name, value in tags.items()])
         self._artifacts(trial, run)
         self.client.set_terminated(run.identity, status, ended)
         run.status = status
@@ -421,8 +428,6 @@ def _text(value: Any) -> str:
 
 
 def _client(store: Store) -> Any:
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     import logging
 
     from mlflow.tracking import MlflowClient
