@@ -115,7 +115,8 @@ class Tracker:
                 trouble = ""
         if self._process.returncode != 0:
             reason = trouble.strip().splitlines()[-1] if trouble.strip() else "it is slow"
-            self.console.print(f"MLflow is not up to date ({reason}); later: relab sync {self.study.name}")
+            later = f"relab sync {self.study.name}"
+            self.console.print(f"MLflow is not up to date ({reason}); later: {later}", soft_wrap=True)
 
     def begin(self) -> None:
         """The study's description is in its store."""
