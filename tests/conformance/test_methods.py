@@ -14,6 +14,7 @@ from relab.prepared import Prepared
 from relab.running.execute import weights_digest
 from relab.trial import Trial
 
+
 class Halt(Exception):
     """Raised from a report to end a trial where a crash would."""
 

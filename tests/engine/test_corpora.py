@@ -62,7 +62,9 @@ class TestNames:
             assert vector_source(name).name == name
 
     def test_an_unknown_name_is_told_the_nearest_and_the_choices(self) -> None:
-        with pytest.raises(NotFound, match=r"no corpus 'conll4'; did you mean 'conll04'\?.*ace04, ade, conll04, crossre, drec"):
+        with pytest.raises(
+            NotFound, match=r"no corpus 'conll4'; did you mean 'conll04'\?.*ace04, ade, conll04, crossre, drec"
+        ):
             read_corpus("conll4")
         with pytest.raises(NotFound, match=r"no word vectors 'glove.6b.50d'; did you mean 'glove.6B.50d'\?"):
             read_vectors("glove.6b.50d")

@@ -31,7 +31,9 @@ def disk(tmp_path: Path) -> Path:
     return place
 
 
-@pytest.mark.parametrize("kilobytes", [40, 300, 600])  # full in the prepared corpus, a checkpoint, the second checkpoint
+@pytest.mark.parametrize(
+    "kilobytes", [40, 300, 600]
+)  # full in the prepared corpus, a checkpoint, the second checkpoint
 def test_a_full_disk_ends_a_run_with_a_word(kilobytes: int, disk: Path, tmp_path: Path) -> None:
     spec = tmp_path / "tiny.yaml"
     spec.write_text(SPEC)

@@ -274,8 +274,7 @@ class Batch:
         """The sentences of one language, padded to their own longest; bags and labels as they are."""
         chosen = self.languages == language
         lengths = self.lengths[chosen]
-        extra = self.words.shape[1] - int(self.lengths.max())
-        width = int(lengths.max()) + extra if len(lengths) else 0
+        width = int(lengths.max()) + self.words.shape[1] - int(self.lengths.max()) if len(lengths) else 0
         return Batch(
             self.bags,
             self.words[chosen, :width],

@@ -108,7 +108,15 @@ def load_plain(data: bytes, path: Path) -> Any:
     try:
         _check(data)
         return _Unpickler(io.BytesIO(data), encoding="bytes").load()
-    except (pickle.UnpicklingError, ValueError, TypeError, AttributeError, LookupError, EOFError) as error:
+    except (
+        pickle.UnpicklingError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        EOFError,
+        OverflowError,
+    ) as error:
         raise DataError(f"{path}: not a pickle of plain data: {error}") from error
 
 

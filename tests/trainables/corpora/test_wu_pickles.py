@@ -196,6 +196,7 @@ def test_the_hand_made_array_is_well_formed_by_itself() -> None:
         (b"\x80\x03K.", "it ends before its end"),
         (b"\x80\x03X\xff\xff\xff\x00ab.", "it ends before its end"),
         (b"\x80\x04\x8d" + struct.pack("<Q", 1 << 62) + b"ab.", "it ends before its end"),
+        (b"\x80\x04\x95" + b"\xff" * 8 + b"].", "FRAME length exceeds"),
         (b"\x80\x03\xff.", "the byte 0xff at 2 is no operation"),
         (b"\x80\x03}r\xff\xff\xff\x7f.", "the place 2,147,483,647 in the memo"),
         (b"}p99999999\n.", "the place 99,999,999 in the memo"),
