@@ -130,11 +130,13 @@ def _run(spec: Spec, corpus: list[str] | None, store: Path, slots: int | None, a
     again = "" if store == DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
     if outcome.interrupted:
         console.print(
-            f"\nInterrupted. The same command goes on from here; relab status {spec.name}{again} shows where it is."
+            f"\nInterrupted. The same command goes on from here. Where it is: relab status {spec.name}{again}",
+            soft_wrap=True,
         )
         raise typer.Exit(130)
     console.print(
-        f"\nCompare in MLflow:  relab ui {spec.name}{again}\nWrite the report:   relab report {spec.name}{again}"
+        f"\nCompare in MLflow:  relab ui {spec.name}{again}\nWrite the report:   relab report {spec.name}{again}",
+        soft_wrap=True,
     )
     if outcome.failed:
         raise RelabError(f"{outcome.failed} of the trials failed; the same command tries them again")
