@@ -35,7 +35,7 @@ for _name, _value in (
 ):
     os.environ.setdefault(_name, _value)  # MLflow reads them when it is imported, which is later
 
-FLUSH_SECONDS = 2.0
+FLUSH_SECONDS = 5.0
 CLOSING_SECONDS = 60.0
 """So long a run waits at its end for MLflow; what is missing then, ``relab sync`` brings."""
 UNREACHABLE = 3
