@@ -91,6 +91,8 @@ def report(
     if figures and output is None:
         raise RequestError("--figures draws beside the report: name its file with -o report.md")
     found = Store(store).existing_study(study)
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
     text = markdown(found, _figures(found, output) if figures and output else {})
     if output is not None:
         output.write_text(text, encoding="utf-8")
