@@ -4,17 +4,18 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 import torch
-from relab.errors import DataError
+from relab.errors import RequestError
 from relab.prepared import Prepared, Split
 from relab.trial import Checkpoint, Trial
 from torch import Tensor
 
 from trainables.adversarial_bag.config import BagConfig
 from trainables.adversarial_bag.evaluation import evaluate
-from trainables.adversarial_bag.model import BagNetwork, Noise, term_weights
+from trainables.adversarial_bag.model import BagNetwork, term_weights
 from trainables.bags.data import Batch, batches
+from trainables.checkpoints import checkpoint_of, restore
 from trainables.layers.initialisation import initialise, normal
-from trainables.layers.noise import adversarial_perturbation
+from trainables.layers.noise import Noise, adversarial_perturbation
 
 SMALL = normal(0.01)
 """Embeddings, queries and classifier start from N(0, 0.01²) (code)."""
@@ -52,11 +53,11 @@ def build(config: BagConfig, data: Split, trial: Trial | None = None) -> BagNetw
     """The network for a prepared corpus; with a trial, drawn from its streams, one for each parameter by its name.
 
     Raises:
-        DataError: the corpus has more than one language.
+        RequestError: the corpus has more than one language.
     """
     languages = data.vocabulary["languages"]
     if len(languages) != 1:
-        raise DataError(f"adversarial_bag reads one language, the corpus has {', '.join(languages) or 'none'}")
+        raise RequestError(f"adversarial_bag reads one language, the corpus has {', '.join(languages) or 'none'}")
     network = BagNetwork(config, data)
     if trial is not None:
         initialise(network, lambda name: trial.rng("init", name), keep=("words.known",), zero_biases=True, draws=DRAWS)
@@ -67,7 +68,10 @@ def train(config: BagConfig, data: Prepared, trial: Trial) -> None:
     """Train on train; the epoch that is best on dev counts."""
     loop = Loop(config, data, trial)
     found = trial.resume()
-    progress = Progress() if found is None else loop.restore(found)
+    progress = Progress()
+    if found is not None:
+        restore(found, loop.network, loop.optimizer)
+        progress = Progress(**found.progress)
     dev = data.split("dev")
     while not progress.over(config):
         trained = loop.epoch(progress.epoch)
@@ -146,20 +150,5 @@ class Loop:
                 parameter.grad.mul_((largest / parameter.grad.norm()).clamp(max=1))
 
     def checkpoint(self, progress: Progress) -> Checkpoint:
-        """Weights, optimiser and place: all that going on needs, since the streams are named by epoch."""
-        tensors = {f"model/{name}": tensor for name, tensor in self.network.state_dict().items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{number}/{name}": tensor for name, tensor in state.items()}
-        return Checkpoint(tensors, asdict(progress))
-
-    def restore(self, found: Checkpoint) -> Progress:
-        """Take over what ``checkpoint`` gave."""
-        self.network.load_state_dict(found.weights())
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in found.tensors.items():
-            kind, _, rest = name.partition("/")
-            if kind == "optimizer":
-                number, _, what = rest.partition("/")
-                state.setdefault(int(number), {})[what] = tensor
-        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
-        return Progress(**found.progress)
+        """All that going on needs after an epoch."""
+        return checkpoint_of(asdict(progress), self.network, self.optimizer)

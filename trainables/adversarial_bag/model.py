@@ -1,7 +1,5 @@
 """The network: a vector for each sentence, attention over a bag's sentences, a score for each relation."""
 
-from collections.abc import Mapping
-
 import torch
 from relab.prepared import Split
 from torch import Tensor, nn
@@ -12,11 +10,8 @@ from trainables.bags.attention import SelectiveAttention, averaging, segment_sum
 from trainables.bags.data import Batch
 from trainables.bags.encoders import EntityIndicator, PiecewiseConvolution, PositionEmbedding
 from trainables.bags.words import WordTable
-from trainables.layers.noise import dropout
+from trainables.layers.noise import Noise, dropout
 from trainables.layers.recurrent import BidirectionalGRU
-
-Noise = Mapping[str, torch.Generator]
-"""A dropout stream for each place; nothing is dropped where there is none."""
 
 
 class BagNetwork(nn.Module):
@@ -46,14 +41,14 @@ class BagNetwork(nn.Module):
 
     def embed(self, batch: Batch, noise: Noise) -> Tensor:
         """[S, T, D]: word vectors after dropout, which is what adversarial training perturbs."""
-        return _dropped(self.words(batch.words), self.config.dropout.words, noise.get("words"))
+        return dropout(self.words(batch.words), self.config.dropout.words, noise.get("words"))
 
     def places(self, batch: Batch, noise: Noise) -> Tensor | None:
         """[S, T, P]: the position features."""
         if self.position is None:
             return None
         features = self.position(batch.spans, batch.words.shape[1])
-        return _dropped(features, self.config.dropout.position, noise.get("position"))
+        return dropout(features, self.config.dropout.position, noise.get("position"))
 
     def sentences(self, words: Tensor, places: Tensor | None, batch: Batch) -> Tensor:
         """[S, D]: a vector for each sentence, END included."""
@@ -85,7 +80,7 @@ class BagNetwork(nn.Module):
     ) -> Tensor:
         """The mean loss of a bag; ``weights`` [B, R] are those of the terms of the sigmoid losses."""
         sentences = self.sentences(words, places, batch)
-        sentences = _dropped(sentences, self.config.dropout.sentence, dropped)
+        sentences = dropout(sentences, self.config.dropout.sentence, dropped)
         return bag_loss(self.config.loss.form, self.logits(sentences, batch), batch.labels, weights).mean()
 
     @torch.no_grad()
@@ -129,7 +124,3 @@ def term_weights(labels: Tensor, negatives: int, generator: torch.Generator | No
     draws = torch.rand(labels.shape, generator=generator, device=labels.device).masked_fill(negative == 0, 2)
     rank = draws.argsort(1).argsort(1)
     return positive + negative * (rank < negatives - found)
-
-
-def _dropped(x: Tensor, rate: float, stream: torch.Generator | None) -> Tensor:
-    return x if stream is None else dropout(x, rate, stream)

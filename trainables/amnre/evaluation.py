@@ -11,11 +11,11 @@ from relab.method import Scores
 from relab.prepared import Split
 from torch import Tensor
 
-from trainables.amnre.model import AmnreNetwork, Space, chosen
-from trainables.bags.data import Batch, bag_lengths, batch_of
+from trainables.amnre.model import AmnreNetwork, Space
+from trainables.bags.data import Batch
+from trainables.bags.evaluation import evaluation_batches, gold_of
 from trainables.metrics.held_out import by_relation, held_out
 
-EVALUATION_BATCH = 32
 SAMPLE = 400
 """Bags whose first sentence in each language is looked at as a vector; spread evenly over the split."""
 SHRINKAGE = 0.1
@@ -33,7 +33,7 @@ def evaluate(network: AmnreNetwork, split: Split, device: torch.device, *, whole
     """
     alone = dict(zip(network.names, network.languages, strict=True)) if whole else {}
     rankings, sample = score(network, split, device, [None, *alone.values()])
-    gold = labels(split)[:, 1:]
+    gold = gold_of(split)[:, 1:]
     ranking = held_out(rankings[0][:, 1:], gold)
     metrics = {"average_precision": ranking.average_precision, "language_accuracy": sample.language_accuracy()}
     if not whole:
@@ -46,14 +46,6 @@ def evaluate(network: AmnreNetwork, split: Split, device: torch.device, *, whole
         "vectors": sample.table(),
     }
     return Scores(metrics | sample.cosines(), tables)
-
-
-def labels(split: Split) -> npt.NDArray[np.bool_]:
-    """[B, R]: the relations of each bag."""
-    offsets = split.tensors["label_offsets"].numpy()
-    gold = np.zeros((len(offsets) - 1, len(split.vocabulary["relations"])), dtype=bool)
-    gold[np.repeat(np.arange(len(gold)), np.diff(offsets)), split.tensors["labels"].numpy()] = True
-    return gold
 
 
 @dataclass
@@ -175,10 +167,8 @@ def score(
     found = [np.full((bags, len(split.vocabulary["relations"])), -np.inf, np.float32) for _ in rankings]
     sample = Sample(network.names)
     wanted = set(np.linspace(0, bags - 1, min(bags, SAMPLE)).astype(int).tolist())
-    lengths = bag_lengths(split)
-    order = sorted(range(bags), key=lengths.__getitem__)
-    for at in range(0, bags, EVALUATION_BATCH):
-        batch = network.restricted(batch_of(split, order[at : at + EVALUATION_BATCH], device))
+    for everything in evaluation_batches(split, device):
+        batch = network.restricted(everything)
         if not len(batch.lengths):
             continue
         vectors = {space: network.vectors(batch, space, {}) for space in network.spaces}
@@ -188,6 +178,6 @@ def score(
                 continue
             own = batch.languages == language
             part = {space: x[own] for space, x in vectors.items()}
-            scores[list(batch.bags)] = network.scores(chosen(batch, own), part, (language,)).cpu().numpy()
+            scores[list(batch.bags)] = network.scores(batch.where(own), part, (language,)).cpu().numpy()
         sample.add(network, batch, vectors, wanted)
     return found, sample

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.bags.attention import SelectiveAttention, segment_sum
+from trainables.bags.data import ranges
 
 
 class Head(nn.Module):
@@ -31,7 +32,8 @@ class Head(nn.Module):
         ``sentences`` [S, D] with ``bag`` [S] in ascending order; ``bags`` and ``relations`` [P]. A bag without a
         sentence has s = 0 (test A3).
         """
-        place, pair = sentences_of(bag, bags)
+        offsets = torch.searchsorted(bag, torch.arange(int(bags.max()) + 2, device=bag.device))
+        place, pair = ranges(offsets, bags)
         chosen = sentences[place]
         weights = self.attention(chosen, pair, len(bags), relations[pair])
         attended = segment_sum(weights[:, None] * chosen, pair, len(bags))
@@ -47,19 +49,6 @@ class Head(nn.Module):
         weights = self.attention(sentences, bag, bags)
         own = padded(weights, bag, bags).mT @ padded(sentences @ self.matrix.T, bag, bags)
         return F.log_softmax(own + self.bias, 2).diagonal(dim1=1, dim2=2)
-
-
-def sentences_of(bag: Tensor, bags: Tensor) -> tuple[Tensor, Tensor]:
-    """The places of all sentences of each bag in ``bags`` [P], one after the other, and which of the P each is of.
-
-    ``bag`` [S] is the sentences' own, in ascending order.
-    """
-    bags = bags.contiguous()
-    first, last = torch.searchsorted(bag, bags), torch.searchsorted(bag, bags, right=True)
-    counts = last - first
-    owner = torch.repeat_interleave(torch.arange(len(bags), device=bag.device), counts)
-    before = counts.cumsum(0) - counts
-    return (first - before)[owner] + torch.arange(len(owner), device=bag.device), owner
 
 
 def padded(values: Tensor, bag: Tensor, bags: int) -> Tensor:

@@ -16,12 +16,13 @@ from trainables.amnre.adversary import discriminator_loss, encoder_loss, orthogo
 from trainables.amnre.config import AmnreConfig
 from trainables.amnre.evaluation import evaluate
 from trainables.amnre.heads import Head
-from trainables.amnre.model import AmnreNetwork, Noise
+from trainables.amnre.model import AmnreNetwork
 from trainables.bags.data import UNKNOWN, Batch, batch_of
 from trainables.bags.encoders import Convolution
 from trainables.batching import cut
+from trainables.checkpoints import checkpoint_of, restore
 from trainables.layers.initialisation import Draw, constant, glorot, initialise, normal, orthogonal, uniform
-from trainables.layers.noise import dropout
+from trainables.layers.noise import Noise, dropout
 
 PATIENCE, FACTOR, THRESHOLD = 2, 0.4, 1e-4
 """Of the plateau schedule (code); the relative threshold is PyTorch's default."""
@@ -97,7 +98,7 @@ def train(config: AmnreConfig, data: Prepared, trial: Trial) -> None:
     found = trial.resume()
     if found is not None:
         progress = Progress(**found.progress)
-        loop.network.load_state_dict(found.weights())
+        restore(found, loop.network)
     while progress.epoch < config.training.epochs:
         loss = loop.epoch(progress)
         scores = evaluate(loop.network, loop.dev, trial.device, whole=False).metrics
@@ -162,7 +163,7 @@ class Loop:
             vectors = self.network.vectors(batch, "consistent", {})
         places = self.network.places(batch)
         for _ in range(self.config.steps.discriminator):
-            seen = dropout(vectors, rate, noise["input"]) if noise else vectors
+            seen = dropout(vectors, rate, noise.get("input"))
             logits = self.network.discriminator(seen)
             loss = discriminator_loss(logits, places, settings.smoothing, settings.reduction)
             self._descend("discriminator", settings.discriminator_weight * loss)
@@ -201,10 +202,8 @@ class Loop:
         return {place: self.trial.rng("dropout", step, place, epoch, device=device) for place in places}
 
     def checkpoint(self, progress: Progress) -> Checkpoint:
-        """Weights and place: all that going on needs, since the streams are named by epoch."""
-        return Checkpoint(
-            {f"model/{name}": tensor for name, tensor in self.network.state_dict().items()}, asdict(progress)
-        )
+        """All that going on needs after an epoch."""
+        return checkpoint_of(asdict(progress), self.network)
 
 
 def lengths_in(split: Split, languages: Sequence[int]) -> list[int]:

@@ -1,7 +1,6 @@
 """The network: two encoders for each language, a head for each space, a discriminator of languages."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Literal, cast
 
 import torch
@@ -16,14 +15,12 @@ from trainables.amnre.heads import Head
 from trainables.bags.data import START, Batch
 from trainables.bags.encoders import Convolution, PositionEmbedding
 from trainables.bags.words import WordTable
-from trainables.layers.noise import dropout
+from trainables.layers.noise import Noise, dropout
 from trainables.layers.recurrent import BidirectionalGRU
 
 Space = Literal["individual", "consistent"]
 SHARED = "shared"
 """The name of a head that all languages have in common."""
-Noise = Mapping[str, torch.Generator]
-"""A dropout stream for each encoder, by its name in the network; without any, nothing is dropped."""
 
 
 def used_languages(config: AmnreConfig, split: Split) -> tuple[str, ...]:
@@ -76,12 +73,9 @@ class SentenceEncoder(nn.Module):
         lengths = batch.lengths + 1
         x = torch.cat([self.words(words), self.positions(batch.spans + 1, words.shape[1])], 2)
         if self.settings.kind == "cnn":
-            return self._drop(self.convolution(x, lengths), self.rates.output, stream)
-        states: Tensor = self.recurrence(self._drop(x, self.rates.embedding, stream), lengths)
+            return dropout(self.convolution(x, lengths), self.rates.output, stream)
+        states: Tensor = self.recurrence(dropout(x, self.rates.embedding, stream), lengths)
         return states if self.settings.projection is None else torch.tanh(self.projection(states))
-
-    def _drop(self, x: Tensor, rate: float, stream: torch.Generator | None) -> Tensor:
-        return x if stream is None else dropout(x, rate, stream)
 
 
 class AmnreNetwork(nn.Module):
@@ -121,7 +115,7 @@ class AmnreNetwork(nn.Module):
         """The sentences in languages that are used; bags and labels as they are."""
         if self.config.languages is None:
             return batch
-        return chosen(batch, torch.isin(batch.languages, torch.tensor(self.languages, device=batch.languages.device)))
+        return batch.where(torch.isin(batch.languages, torch.tensor(self.languages, device=batch.languages.device)))
 
     def places(self, batch: Batch) -> Tensor:
         """[S]: the place of each sentence's language among those that are used."""
@@ -181,9 +175,3 @@ class AmnreNetwork(nn.Module):
             for judge, head in self.heads.items():
                 if self.config.individual.heads == "every" or judge in (name, SHARED):
                     yield cast(Head, head), vectors["individual"][own], bag, skipped
-
-
-def chosen(batch: Batch, sentences: Tensor) -> Batch:
-    """A batch of those sentences for which ``sentences`` [S] is true; bags and labels as they are."""
-    names = ("words", "lengths", "spans", "languages", "bag")
-    return replace(batch, **{name: getattr(batch, name)[sentences] for name in names})

@@ -1,7 +1,7 @@
 """From mentions to tensors sorted by bag, and from tensors to batches of bags."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -270,34 +270,30 @@ class Batch:
         """[S, T], true for real tokens."""
         return torch.arange(self.words.shape[1], device=self.words.device) < self.lengths[:, None]
 
+    def where(self, chosen: Tensor) -> "Batch":
+        """The sentences for which ``chosen`` [S] is true; bags and labels as they are."""
+        names = ("words", "lengths", "spans", "languages", "bag")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+
     def of_language(self, language: int) -> "Batch":
-        """The sentences of one language, padded to their own longest; bags and labels as they are."""
-        chosen = self.languages == language
-        lengths = self.lengths[chosen]
-        width = int(lengths.max()) + self.words.shape[1] - int(self.lengths.max()) if len(lengths) else 0
-        return Batch(
-            self.bags,
-            self.words[chosen, :width],
-            lengths,
-            self.spans[chosen],
-            self.languages[chosen],
-            self.bag[chosen],
-            self.labels,
-        )
+        """The sentences of one language, padded to their own longest."""
+        own = self.where(self.languages == language)
+        longest = int(own.lengths.max()) + self.words.shape[1] - int(self.lengths.max()) if len(own.lengths) else 0
+        return replace(own, words=own.words[:, :longest])
 
 
 def batch_of(split: Split, bags: Sequence[int], device: torch.device, *, end: bool = False) -> Batch:
     """The bags of these numbers as a batch; with ``end`` each sentence has room for an END token after its last."""
     tensors = split.tensors
     chosen = torch.tensor(bags, dtype=torch.long)
-    mentions, bag = _ranges(tensors["bag_offsets"], chosen)
+    mentions, bag = ranges(tensors["bag_offsets"], chosen)
     offsets = tensors["offsets"]
     lengths = offsets[mentions + 1] - offsets[mentions]
     place = torch.arange(int(lengths.max()) + end)
     inside = place < lengths[:, None]
     source = torch.where(inside, offsets[mentions][:, None] + place, 0)
     words = torch.where(inside, tensors["words"][source].long(), END)
-    label, owner = _ranges(tensors["label_offsets"], chosen)
+    label, owner = ranges(tensors["label_offsets"], chosen)
     labels = torch.zeros(len(bags), len(split.vocabulary["relations"]))
     labels[owner, tensors["labels"][label]] = 1
     spans, languages = tensors["spans"][mentions].long(), tensors["languages"][mentions].long()
@@ -305,12 +301,12 @@ def batch_of(split: Split, bags: Sequence[int], device: torch.device, *, end: bo
     return Batch(tuple(bags), *moved)
 
 
-def _ranges(offsets: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
+def ranges(offsets: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
     """All places of the chosen ranges, one after the other, and which of the chosen each belongs to."""
     counts = offsets[chosen + 1] - offsets[chosen]
-    owner = torch.repeat_interleave(torch.arange(len(chosen)), counts)
+    owner = torch.repeat_interleave(torch.arange(len(chosen), device=chosen.device), counts)
     before = torch.cumsum(counts, 0) - counts
-    return offsets[chosen][owner] + torch.arange(len(owner)) - before[owner], owner
+    return (offsets[chosen] - before)[owner] + torch.arange(len(owner), device=chosen.device), owner
 
 
 def bag_lengths(split: Split) -> list[int]:

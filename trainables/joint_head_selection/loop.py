@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
 from relab.prepared import Prepared, Split
@@ -11,12 +10,13 @@ from relab.trial import Checkpoint, Trial
 from torch import Tensor, nn
 
 from trainables.batching import cut
+from trainables.checkpoints import checkpoint_of, restore
 from trainables.joint_head_selection.config import JointConfig
 from trainables.joint_head_selection.data import Batch, batch_of, joined, sizes
 from trainables.joint_head_selection.evaluation import evaluate
-from trainables.joint_head_selection.model import NO_NOISE, JointNetwork, Noise, Vocabulary
+from trainables.joint_head_selection.model import JointNetwork, Vocabulary
 from trainables.layers.initialisation import initialise
-from trainables.layers.noise import adversarial_perturbation
+from trainables.layers.noise import NO_NOISE, Noise, adversarial_perturbation
 
 PASSES = ("clean", "adversarial")
 """The two passes of a step drop different units (code)."""
@@ -86,7 +86,7 @@ def train(config: JointConfig, data: Prepared, trial: Trial) -> None:
     progress = Progress() if found is None else Progress(**found.progress)
     if progress.phase == 1:
         if found is not None:
-            loop.restore(found)
+            restore(found, loop.network, loop.optimizer)
         progress = loop.first_phase(progress)
         found = None
     if config.training.second_phase:
@@ -125,7 +125,7 @@ class Loop:
         settings = self.config.training
         self._begin()
         if found is not None:
-            self.restore(found)
+            restore(found, self.network, self.optimizer)
         else:
             epochs = progress.second_phase_epochs(settings.stop_at, settings.patience, settings.max_epochs)
             progress = replace(progress, phase=2, epoch=0, planned=epochs)
@@ -177,7 +177,7 @@ class Loop:
     def _noise(self, name: str, phase: int, epoch: int) -> Noise:
         places = ["embedding", *(f"layer {n}" for n in range(1, self.config.encoder.layers)), "output"]
         device = self.trial.device
-        return Noise({place: self.trial.rng("dropout", name, place, phase, epoch, device=device) for place in places})
+        return {place: self.trial.rng("dropout", name, place, phase, epoch, device=device) for place in places}
 
     def _batch(self, split: Split, sentences: Sequence[int]) -> Batch:
         """A batch of one sentence is the same in every epoch and made once."""
@@ -190,20 +190,5 @@ class Loop:
         return known[sentences[0]]
 
     def checkpoint(self, progress: Progress) -> Checkpoint:
-        """Weights, optimiser and place: all that going on needs, since the streams are named by epoch."""
-        tensors = {f"model/{name}": tensor for name, tensor in self.network.state_dict().items()}
-        for number, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{number}/{name}": tensor for name, tensor in state.items()}
-        return Checkpoint(tensors, asdict(progress))
-
-    def restore(self, found: Checkpoint) -> None:
-        """Take over what ``checkpoint`` gave."""
-        self.network.load_state_dict(found.weights())
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in found.tensors.items():
-            kind, _, rest = name.partition("/")
-            if kind == "optimizer":
-                number, _, what = rest.partition("/")
-                state.setdefault(int(number), {})[what] = tensor
-        groups: Any = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        """All that going on needs after an epoch."""
+        return checkpoint_of(asdict(progress), self.network, self.optimizer)

@@ -1,7 +1,7 @@
 """The network: words and characters, stacked BiLSTMs, an entity head, and a score for each (word, head, relation)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -10,24 +10,10 @@ from torch.nn import functional as F
 from trainables.joint_head_selection.config import JointConfig
 from trainables.joint_head_selection.data import Batch
 from trainables.layers.crf import negative_log_likelihood, viterbi
-from trainables.layers.noise import dropout
+from trainables.layers.noise import NO_NOISE, Noise, dropout
 from trainables.layers.recurrent import BidirectionalLSTM
 
 ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
-
-
-@dataclass(frozen=True)
-class Noise:
-    """A dropout stream for each place of the network; without any, nothing is dropped."""
-
-    streams: Mapping[str, torch.Generator] = field(default_factory=dict)
-
-    def drop(self, place: str, x: Tensor, rate: float) -> Tensor:
-        """Drop entries of ``x`` at ``rate``."""
-        return dropout(x, rate, self.streams[place]) if self.streams and rate else x
-
-
-NO_NOISE = Noise()
 
 
 @dataclass(frozen=True)
@@ -82,15 +68,15 @@ class JointNetwork(nn.Module):
             parts = torch.cat([parts, self.spelling.last_states(spelled, lengths)], dim=1)
         return F.embedding(batch.word, parts)
 
-    def encode(self, tokens: Tensor, lengths: Tensor, noise: Noise) -> Tensor:
+    def encode(self, tokens: Tensor, lengths: Tensor, noise: Noise = NO_NOISE) -> Tensor:
         """[B, T, 2·hidden]: what both heads read."""
         rates = self.config.dropout
-        states = noise.drop("embedding", tokens, rates.embedding)
+        states = dropout(tokens, rates.embedding, noise.get("embedding"))
         for layer, lstm in enumerate(self.encoder):
             if layer:
-                states = noise.drop(f"layer {layer}", states, rates.between_layers)
+                states = dropout(states, rates.between_layers, noise.get(f"layer {layer}"))
             states = lstm(states, lengths)
-        return noise.drop("output", states, rates.output)
+        return dropout(states, rates.output, noise.get("output"))
 
     def emissions(self, states: Tensor) -> Tensor:
         """[B, T, labels]: scores of the entity labels."""

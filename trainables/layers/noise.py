@@ -1,14 +1,21 @@
 """Noise put on activations: dropout from a named stream, and adversarial perturbation."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import torch
 from torch import Tensor
 
+Noise = Mapping[str, torch.Generator]
+"""A dropout stream for each place of a network; nothing is dropped where there is none."""
+NO_NOISE: Noise = MappingProxyType({})
 
-def dropout(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
+
+def dropout(x: Tensor, rate: float, stream: torch.Generator | None) -> Tensor:
     """Inverted dropout: entries drop at ``rate``, the others are scaled so that the expectation stays."""
-    if not rate:
+    if stream is None or not rate:
         return x
-    kept = torch.empty_like(x).bernoulli_(1 - rate, generator=generator)
+    kept = torch.empty_like(x).bernoulli_(1 - rate, generator=stream)
     return x * kept.mul_(1 / (1 - rate))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from relab.errors import DataError
+from relab.errors import RequestError
 from relab.prepared import Prepared
 from relab.trial import Checkpoint, Trial
 from torch import Tensor
@@ -13,9 +13,10 @@ from torch import Tensor
 from trainables.adversarial_bag import AdversarialBag
 from trainables.adversarial_bag.config import BagConfig
 from trainables.adversarial_bag.loop import PLACES, Loop, Progress, train
-from trainables.adversarial_bag.model import Noise, term_weights
+from trainables.adversarial_bag.model import term_weights
 from trainables.bags.data import Batch, batch_of, prepare_bags
 from trainables.corpora.planted_mentions import PlantedMentionsConfig, read_planted_mentions
+from trainables.layers.noise import Noise
 from trainables.metrics.held_out import held_out
 
 CPU = torch.device("cpu")
@@ -340,5 +341,5 @@ class TestEpochs:
 
 def test_a_corpus_of_two_languages_is_refused(small: Small, make_trial: MakeTrial) -> None:
     corpus = read_planted_mentions("planted", {}, PlantedMentionsConfig(languages=2, train=5, dev=5, test=5))
-    with pytest.raises(DataError, match="one language, the corpus has en, zh"):
+    with pytest.raises(RequestError, match="one language, the corpus has en, zh"):
         Loop(small(), prepare_bags(corpus, small().data), make_trial())

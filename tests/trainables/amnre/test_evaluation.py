@@ -9,12 +9,12 @@ import torch
 from relab.prepared import Prepared, Split
 from relab.trial import Trial
 
-from trainables.amnre import evaluation
 from trainables.amnre.config import AmnreConfig
-from trainables.amnre.evaluation import Sample, evaluate, labels, score
+from trainables.amnre.evaluation import Sample, evaluate, score
 from trainables.amnre.loop import build
-from trainables.amnre.model import chosen
+from trainables.bags import evaluation
 from trainables.bags.data import batch_of
+from trainables.bags.evaluation import gold_of
 from trainables.metrics.held_out import held_out
 
 CPU = torch.device("cpu")
@@ -34,7 +34,7 @@ def by_bag(config: AmnreConfig, split: Split, trial: Trial, language: int | None
     for bag in range(len(split.tensors["bag_offsets"]) - 1):
         batch = network.restricted(batch_of(split, [bag], CPU))
         if language is not None:
-            batch = chosen(batch, batch.languages == language)
+            batch = batch.where(batch.languages == language)
         if not len(batch.lengths):
             rows.append(np.full(len(split.vocabulary["relations"]), -np.inf))
             continue
@@ -45,16 +45,16 @@ def by_bag(config: AmnreConfig, split: Split, trial: Trial, language: int | None
 
 
 @pytest.mark.parametrize("changes", [{}, MONO, {**MONO, "languages": ["en"]}, {"missing_language": "skip_factor"}])
-@pytest.mark.parametrize("size", [1, 2, 32])
+@pytest.mark.parametrize("tokens", [1, 40, 20_000])
 def test_a_split_is_scored_bag_by_bag_whatever_the_batches(
-    size: int,
+    tokens: int,
     changes: Mapping[str, Any],
     small: Small,
     dev: Split,
     make_trial: MakeTrial,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(evaluation, "EVALUATION_BATCH", size)
+    monkeypatch.setattr(evaluation, "TOKENS", tokens)
     config = small(changes)
     network = build(config, dev, make_trial())
     (everything, english), _ = score(network, dev, CPU, [None, 0])
@@ -65,7 +65,7 @@ def test_a_split_is_scored_bag_by_bag_whatever_the_batches(
 def test_gold_is_the_label_set_of_each_pair_and_na_is_not_ranked(
     small: Small, dev: Split, make_trial: MakeTrial
 ) -> None:
-    gold = labels(dev)
+    gold = gold_of(dev)
     names = dev.vocabulary["relations"]
     assert names[0] == "NA"
     found = [{names[n] for n in np.flatnonzero(row)} for row in gold]
@@ -79,7 +79,7 @@ def test_gold_is_the_label_set_of_each_pair_and_na_is_not_ranked(
 def test_each_language_alone_is_scored_over_all_bags_those_without_it_last(
     small: Small, dev: Split, make_trial: MakeTrial
 ) -> None:
-    config, gold = small(), labels(dev)[:, 1:]
+    config, gold = small(), gold_of(dev)[:, 1:]
     metrics = evaluate(build(config, dev, make_trial()), dev, CPU).metrics
     for number, name in enumerate(("en", "zh")):
         alone = by_bag(config, dev, make_trial(), number)[:, 1:]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from trainables.amnre.heads import Head, padded, sentences_of
+from trainables.amnre.heads import Head, padded
 
 NONE = torch.zeros(0, 2)
 NO_BAG = torch.zeros(0, dtype=torch.long)
@@ -105,12 +105,6 @@ def test_a_tied_head_has_one_vector_per_relation() -> None:
     untied = head()
     assert {name for name, _ in untied.named_parameters()} == {"attention.queries", "weight", "bias"}
     assert untied.matrix is untied.weight
-
-
-def test_the_sentences_of_bags_that_are_asked_for_in_any_order() -> None:
-    place, owner = sentences_of(torch.tensor([0, 0, 2]), torch.tensor([2, 1, 0, 2]))
-    assert place.tolist() == [2, 0, 1, 2]
-    assert owner.tolist() == [0, 2, 2, 3]
 
 
 def test_padding_by_bag() -> None:

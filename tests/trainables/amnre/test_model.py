@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from trainables.amnre.config import AmnreConfig, DataConfig
 from trainables.amnre.heads import Head
 from trainables.amnre.loop import build
-from trainables.amnre.model import AmnreNetwork, chosen
+from trainables.amnre.model import AmnreNetwork
 from trainables.bags.data import END, START, Batch, batch_of, prepare_bags
 from trainables.bags.encoders import relative_positions
 from trainables.corpora.mentions import Mention
@@ -217,7 +217,7 @@ class TestScores:
         self, missing: str, small: Small, train: Split, make_trial: MakeTrial
     ) -> None:
         network = build(small({"missing_language": missing}), train, make_trial())
-        batch = chosen(everything(train), everything(train).languages == 1)
+        batch = everything(train).where(everything(train).languages == 1)
         vectors = {space: network.vectors(batch, space, {}) for space in network.spaces}
         own, _, common = (factors(network, batch, train)[n] for n in (1, 0, 2))
         found = network.scores(batch, vectors, (1,))

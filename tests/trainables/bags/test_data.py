@@ -23,6 +23,7 @@ from trainables.bags.data import (
     batches,
     chunks,
     prepare_bags,
+    ranges,
 )
 from trainables.corpora.mentions import Mention, by_column
 
@@ -328,3 +329,9 @@ class TestBatches:
         empty = prepared_of(ITEMS, dev=[]).split("dev")
         assert bag_lengths(empty) == []
         assert list(batches(empty, 2, CPU, None)) == []
+
+
+def test_ranges_that_are_asked_for_in_any_order_and_more_than_once() -> None:
+    place, owner = ranges(torch.tensor([0, 2, 2, 3]), torch.tensor([2, 1, 0, 2]))
+    assert place.tolist() == [2, 0, 1, 2]
+    assert owner.tolist() == [0, 2, 2, 3]

@@ -14,8 +14,9 @@ from torch.nn import functional
 from trainables.joint_head_selection.config import DataConfig, JointConfig
 from trainables.joint_head_selection.data import Batch, batch_of, prepare
 from trainables.joint_head_selection.loop import build
-from trainables.joint_head_selection.model import JointNetwork, Noise
+from trainables.joint_head_selection.model import JointNetwork
 from trainables.layers.crf import viterbi
+from trainables.layers.noise import NO_NOISE, Noise
 
 CPU = torch.device("cpu")
 Small = Callable[..., JointConfig]
@@ -116,7 +117,7 @@ class TestLosses:
 
     def parts(self, network: JointNetwork, batch: Batch, split: Split) -> tuple[Tensor, Tensor]:
         """Emissions and relation probabilities, as training computes them."""
-        states = network.encode(network.tokens(batch, split.shared), batch.lengths, Noise())
+        states = network.encode(network.tokens(batch, split.shared), batch.lengths, NO_NOISE)
         return network.emissions(states), torch.sigmoid(network.relation_logits(states, batch.tags))
 
     def test_relations_cost_the_cross_entropy_of_all_cells_summed(
@@ -142,7 +143,7 @@ class TestLosses:
     ) -> None:
         with torch.no_grad():
             network.relation_token.bias.uniform_(-1, 1, generator=torch.Generator().manual_seed(0))
-        states = network.encode(network.tokens(batch, train.shared), batch.lengths, Noise())
+        states = network.encode(network.tokens(batch, train.shared), batch.lengths, NO_NOISE)
         logits = network.relation_logits(states, batch.tags)[0]
         token, head = network.relation_token, network.relation_head
         for i, j in ((0, 0), (1, 4), (4, 1)):
@@ -156,7 +157,7 @@ class TestLosses:
         loops = torch.zeros_like(batch.targets, dtype=torch.bool)
         loops[..., none] = batch.targets[..., none].bool()
         tokens = network.tokens(batch, train.shared)
-        logits = network.relation_logits(network.encode(tokens, batch.lengths, Noise()), batch.tags)
+        logits = network.relation_logits(network.encode(tokens, batch.lengths, NO_NOISE), batch.tags)
         assert loops.any()
         without = replace(batch, targets=batch.targets * ~loops)
         difference = network.loss(tokens, batch) - network.loss(tokens, without)
@@ -189,7 +190,7 @@ class TestDecisions:
         batch = batch_of(train, unequal(train), "tags", CPU)
         network = spread(build(small(), train, make_trial()))
         tokens = network.tokens(batch, train.shared)
-        emissions = network.emissions(network.encode(tokens, batch.lengths, Noise()))
+        emissions = network.emissions(network.encode(tokens, batch.lengths, NO_NOISE))
         labels, _ = network.predict(tokens, batch.lengths)
         assert torch.equal(labels, viterbi(emissions, network.transitions, batch.lengths))
         assert not torch.equal(labels[batch.mask], emissions.argmax(2)[batch.mask])
@@ -202,7 +203,7 @@ class TestDecisions:
         network = spread(build(small({"label_embedding.enabled": True, "entities.crf": False}), train, make_trial()))
         batch = batch_of(train, unequal(train), "tags", CPU)
         tokens = network.tokens(batch, train.shared)
-        states = network.encode(tokens, batch.lengths, Noise())
+        states = network.encode(tokens, batch.lengths, NO_NOISE)
         labels, related = network.predict(tokens, batch.lengths)
         with_predicted, with_gold = (network.relation_logits(states, tags) for tags in (labels, batch.tags))
         assert not torch.equal(with_predicted > 0, with_gold > 0), "else this test shows nothing"
@@ -216,7 +217,7 @@ class TestDecisions:
 
 class TestDropout:
     def noise(self, seed: int = 0) -> Noise:
-        return Noise({place: torch.Generator().manual_seed(seed) for place in ("embedding", "layer 1", "output")})
+        return {place: torch.Generator().manual_seed(seed) for place in ("embedding", "layer 1", "output")}
 
     @pytest.mark.parametrize("place", ["embedding", "between_layers", "output"])
     def test_each_place_drops_at_its_own_rate(
@@ -226,7 +227,7 @@ class TestDropout:
         network = build(small({"dropout": rates}), train, make_trial())
         batch = batch_of(train, [0, 1], "tags", CPU)
         tokens = network.tokens(batch, train.shared)
-        plain = network.encode(tokens, batch.lengths, Noise())
+        plain = network.encode(tokens, batch.lengths, NO_NOISE)
         noisy = network.encode(tokens, batch.lengths, self.noise())
         assert not torch.equal(noisy, plain)
         assert torch.equal(noisy, network.encode(tokens, batch.lengths, self.noise()))
