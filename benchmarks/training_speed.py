@@ -31,12 +31,13 @@ from rich.console import Console
 from benchmarks.common import about, write_results
 from trainables.adversarial_bag.config import BagConfig
 from trainables.adversarial_bag.evaluation import evaluate
+from trainables.adversarial_bag.loop import UNCLIPPED
 from trainables.adversarial_bag.model import BagNetwork, term_weights
 from trainables.bags.data import batches
 from trainables.layers.noise import dropout
 
 EPOCHS = 3
-CORPUS = {"name": "planted_bags", "train": 5000, "dev": 500, "test": 10}
+CORPUS = {"name": "planted_bags", "train": 3000, "dev": 300, "test": 10}
 SETTINGS = {"training.epochs": EPOCHS, "training.patience": EPOCHS}
 PRESETS = {"pcnn": "quick", "gru": "paper/nyt_rnn"}
 
@@ -116,7 +117,7 @@ def plain(preset: str, seed: int, data: Prepared) -> float:
             loss = network.loss(words, network.places(batch, {}), batch, weights, generator)
             loss.backward()  # type: ignore[no-untyped-call]
             for name, parameter in network.named_parameters():
-                if parameter.grad is not None and config.optimizer.clip_norm and "embedding" not in name:
+                if parameter.grad is not None and config.optimizer.clip_norm and not name.startswith(UNCLIPPED):
                     torch.nn.utils.clip_grad_norm_(parameter, config.optimizer.clip_norm)
             optimizer.step()
             total += float(loss.detach())

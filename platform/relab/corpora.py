@@ -226,6 +226,8 @@ def _locate_corpus(source: CorpusSource[Any], given: Mapping[str, Path]) -> dict
         if source.generated:
             return {}
         raise NotFound(f"the corpus {source.name!r} is not here.\n{remedy(source)}")
+    if not source.files:
+        raise RequestError(f"{source.name} is generated and read from no file: leave {folder} out")
     required = [file for file in source.files if not file.optional]
     if folder.is_file() and len(required) == 1:
         return {required[0].role: folder}

@@ -1,61 +1,38 @@
-"""MLflow as a view of the records, written by a process of its own: a server that is down delays nothing."""
+"""The runs of one study in MLflow, made to agree with the records."""
 
 import fcntl
 import json
 import os
-import queue
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
-from rich.console import Console
 
 from relab.analysis import best_parameters, search_ranking, summarise_arms
+from relab.designs import FULL
 from relab.errors import RelabError
 from relab.fields import flatten
 from relab.keys import significant
 from relab.method import Objective
 from relab.methods import find_method
 from relab.plan import SWEEP, PlannedTrial
-from relab.records import Failure, Result, Store, StudyStore
-
-for _name, _value in (
-    ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"),
-    ("MLFLOW_HTTP_REQUEST_TIMEOUT", "10"),
-    ("MLFLOW_DISABLE_TELEMETRY", "true"),  # nothing is sent anywhere, and a run costs less
-):
-    os.environ.setdefault(_name, _value)  # MLflow reads them when it is imported, which is later
+from relab.records import Result, Store, StudyStore
+from relab.tracking.server import first_line, mlflow_client, tracking_uri
 
 FLUSH_SECONDS = 5.0
-CLOSING_SECONDS = 60.0
-"""So long a run waits at its end for MLflow; what is missing then, ``relab sync`` brings."""
-UNREACHABLE = 3
 NICENESS = 19
 """Below Ray's workers, which run at 15: the view takes what they leave, and the end of a run waits for the rest."""
 TRIAL, ARM, REVISION = "relab.trial", "relab.arm", "relab.revision"
 """Tags that name a run: by them one run is found again, whatever happened in between."""
-
-
-def tracking_uri(store: Store) -> str:
-    """Where MLflow's view of a store is: what ``MLFLOW_TRACKING_URI`` says, else a database beside the records."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{store.root / 'mlflow.db'}"
-
-
-def experiment_url(server: str, store: Store, study: str | None) -> str:
-    """The page of a study on a server of MLflow's; the start page without one, or before the study is there."""
-    if study is None:
-        return server
-    experiment = _client(store).get_experiment_by_name(study)
-    return server if experiment is None else f"{server}/#/experiments/{experiment.experiment_id}"
+FIGURES = "relab.figures"
+"""The tag that says of how many results the figures are, or why there are none."""
+PARENT = "mlflow.parentRunId"
+"""The tag by which MLflow's pages nest a run below another."""
 
 
 def sync(store: Store, study: str) -> int:
@@ -68,92 +45,10 @@ def sync(store: Store, study: str) -> int:
 
     found = store.study(study)
     try:
-        with _alone(found):
+        with alone(found):
             return View(found).reconcile(driver_gone=found.holder() is None)
     except (MlflowException, OSError) as error:
-        raise RelabError(f"MLflow at {tracking_uri(store)}: {_first_line(error)}") from error
-
-
-class Tracker:
-    """Tells the view's process what happens; a listener of the driver. Waits for it at the end alone.
-
-    The process imports MLflow and sets up its database, seconds of work, while the driver reads the corpus and starts
-    Ray; ``begin`` says that the study is described.
-    """
-
-    def __init__(self, study: StudyStore, console: Console, *, enabled: bool = True) -> None:
-        self.study, self.console, self.enabled, self._begun = study, console, enabled, False
-        self._messages: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-
-    def __enter__(self) -> Self:
-        if self.enabled:
-            command = [sys.executable, "-m", "relab.tracking", str(self.study.store.root), self.study.name]
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                start_new_session=True,  # Ctrl-C is for the driver: the view has yet to note how trials ended
-            )
-            self._writer = threading.Thread(target=self._write, daemon=True)
-            self._writer.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if not self.enabled:
-            return
-        if not self._begun:
-            self._process.kill()
-            self._process.communicate()
-            return
-        self._messages.put(None)
-        with self.console.status("MLflow takes in the last trials"):
-            try:
-                _, trouble = self._process.communicate(timeout=CLOSING_SECONDS) if self._joined() else ("", "")
-            except subprocess.TimeoutExpired:
-                trouble = ""
-        if self._process.returncode != 0:
-            reason = trouble.strip().splitlines()[-1] if trouble.strip() else "it is slow"
-            later = f"relab sync {self.study.name}"
-            self.console.print(f"MLflow is not up to date ({reason}); later: {later}", soft_wrap=True)
-
-    def begin(self) -> None:
-        """The study's description is in its store."""
-        self._begun = True
-        self._say(event="begin")
-
-    def started(self, trial: PlannedTrial) -> None:
-        """A trial begins."""
-        self._say(event="started", number=trial.number)
-
-    def reported(self, trial: PlannedTrial, report: int, metrics: Mapping[str, float]) -> None:
-        """A trial has come to the end of an epoch."""
-        self._say(event="reported", number=trial.number, report=report, metrics=dict(metrics), time=time.time())
-
-    def ended(self, trial: PlannedTrial, outcome: Result | Failure | None) -> None:
-        """A trial is over: its record says how."""
-        self._say(event="ended", number=trial.number)
-
-    def _say(self, **message: Any) -> None:
-        if self.enabled:
-            self._messages.put(json.dumps(message))
-
-    def _write(self) -> None:
-        pipe = self._process.stdin
-        assert pipe is not None
-        try:
-            while (line := self._messages.get()) is not None:
-                pipe.write(line + "\n")
-                if self._messages.empty():
-                    pipe.flush()
-            pipe.flush()
-        except OSError:
-            return  # the view has ended; it said why, and the end of the run repeats it
-
-    def _joined(self) -> bool:
-        self._writer.join(CLOSING_SECONDS)
-        return not self._writer.is_alive()
+        raise RelabError(f"MLflow at {tracking_uri(store)}: {first_line(error)}") from error
 
 
 @dataclass
@@ -176,7 +71,7 @@ class View:
     pending: dict[int, list[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.client = _client(self.study.store)
+        self.client = mlflow_client(self.study.store)
         self.description = self.study.description()
         self.method = find_method(self.description.method)
         self.experiment = self._experiment()
@@ -213,6 +108,8 @@ class View:
             self._settle(trial, gone=driver_gone)
         if asked:
             self._summarise(driver_gone)
+        if driver_gone and FULL in self.parents:
+            self._draw(self.parents[FULL].identity)
         return len(asked)
 
     def _experiment(self) -> str:
@@ -258,14 +155,13 @@ class View:
         if trial.number in self.children:
             return self.children[trial.number]
         from mlflow.entities import Dataset, DatasetInput
-        from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
         components = {component.name for component in self.method.components}
         tags = {
             TRIAL: str(trial.number),
             ARM: trial.arm,
             REVISION: self.description.revision,
-            MLFLOW_PARENT_RUN_ID: self._parent(trial.arm).identity,
+            PARENT: self._parent(trial.arm).identity,
             "relab.key": trial.key,
             "relab.seed": str(trial.seed),
             "relab.method": trial.method,
@@ -378,6 +274,22 @@ class View:
             self._metrics(self._parent(arm), values)
             self._end_parent(self._parent(arm), set(frame.filter(pl.col("arm") == arm)["state"]), gone)
 
+    def _draw(self, full: str) -> None:
+        """Put the figures that the records have into the full model's run, anew once there are more results."""
+        from relab.figures import pictures
+
+        results = str((self.study.frame()["state"] == "finished").sum())
+        if self.client.get_run(full).data.tags.get(FIGURES) == results:
+            return
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                for picture in pictures(self.study):
+                    picture.draw(Path(folder) / f"{picture.name}.png")
+                self.client.log_artifacts(full, folder, "figures")
+            self.client.set_tag(full, FIGURES, results)
+        except RelabError as error:
+            self.client.set_tag(full, FIGURES, f"none: {first_line(error)}")
+
     def _end_parent(self, run: _Run, states: set[str], gone: bool) -> None:
         if not gone:
             if run.status != "RUNNING":
@@ -390,7 +302,10 @@ class View:
     def _arm_metrics(self, frame: pl.DataFrame, arm: str) -> dict[str, float]:
         values: dict[str, float] = {}
         for metric in (name.removeprefix("score/") for name in frame.columns if name.startswith("score/")):
-            found = next((summary for summary in summarise_arms(frame, metric) if summary.arm == arm), None)
+            found = next(
+                (summary for summary in summarise_arms(frame, metric, self.description.against) if summary.arm == arm),
+                None,
+            )
             if found is None:
                 continue
             values |= {f"mean/{metric}": found.mean, "seeds": found.seeds}
@@ -428,45 +343,10 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _client(store: Store) -> Any:
-    import logging
-
-    from mlflow.tracking import MlflowClient
-
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    return MlflowClient(tracking_uri(store))
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
-
-
 @contextmanager
-def _alone(study: StudyStore) -> Iterator[None]:
+def alone(study: StudyStore) -> Iterator[None]:
     """Write to a study's runs alone: a view that has yet to note how an interrupted run ended goes first."""
     study.folder.mkdir(parents=True, exist_ok=True)
     with (study.folder / "mlflow.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-
-
-def main(root: str, name: str) -> int:
-    """The view's process: messages on standard input, one JSON object a line."""
-    from mlflow.exceptions import MlflowException
-
-    study = Store(Path(root)).study(name)
-    try:
-        _client(study.store).search_experiments(max_results=1)  # sets up the database
-        if sys.stdin.readline():
-            with _alone(study):
-                View(study).follow(iter(sys.stdin.readline, ""))
-    except (MlflowException, OSError) as error:
-        print(_first_line(error), file=sys.stderr)
-        return UNREACHABLE
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2]))
