@@ -147,7 +147,7 @@ def plan(spec: "Spec", method: Method[Any], corpora: Mapping[Fold | None, str], 
             trials += planner.trials(len(trials), Arm(SWEEP), point, [spec.seed])
         to_draw = spec.points * len(corpora) - len(trials)
     else:
-        arms = spec.arms(method)
+        arms = spec.designed(method).arms
         for seed in spec.seeds:
             for arm in arms:
                 trials += planner.trials(len(trials), arm, {}, [seed])
@@ -173,7 +173,7 @@ def smoke_plan(spec: "Spec", method: Method[Any], corpus: str) -> Plan:
     """Every arm with the method's ``smoke`` preset, under one seed."""
     planner = Planner(spec, method, {None: corpus})
     trials: list[PlannedTrial] = []
-    for arm in spec.arms(method):
+    for arm in spec.designed(method).arms:
         trials += planner.trials(len(trials), arm, {}, [0], smoke=True)
     return Plan(tuple(trials), frozenset())
 

@@ -237,6 +237,10 @@ class Description(_Record):
     protocol: Literal["clean", "paper"]
     arms: dict[str, dict[str, Any]] = {}
     """The dotted fields that each arm changes."""
+    off: dict[str, tuple[str, ...]] = {}
+    """The components that are off in each arm."""
+    against: dict[str, str] = {}
+    """The arm that an arm's difference is taken to, where that is not the full model."""
     claims: tuple[WrittenClaim, ...] = ()
     published: str | None = None
     revision: str

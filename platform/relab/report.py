@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import polars as pl
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +24,7 @@ from relab.analysis import (
     summarise_arms,
 )
 from relab.designs import FULL
+from relab.estimate import Estimate
 from relab.method import Objective
 from relab.plan import SWEEP, Plan
 from relab.progress import duration
@@ -40,8 +41,14 @@ HERE = "here: "
 VERDICT_HEAD = ("claim", "pairs", "difference", "95 % interval", "p", "adjusted p", "verdict")
 
 
-def render_plan(spec: Spec, plan: Plan) -> Table:
-    """One row per arm: what it changes, how many trials it has, how many of them are finished."""
+def render_plan(
+    spec: Spec,
+    plan: Plan,
+    impossible: Mapping[str, str] = MappingProxyType({}),
+    expected: Estimate | None = None,
+    dropped: int = 0,
+) -> RenderableType:
+    """One row per arm: what it changes, how many of its trials are finished; below, what is left and what it takes."""
     table = _table("arm", "changes", "trials", "finished", title=f"{spec.name}: {spec.kind} of {spec.method}")
     frame = plan.frame()
     for (arm,), rows in frame.group_by(["arm"], maintain_order=True):
@@ -49,10 +56,19 @@ def render_plan(spec: Spec, plan: Plan) -> Table:
         table.add_row(str(arm), changes, str(len(rows)), str((rows["state"] == "finished").sum()))
     if plan.to_draw:
         table.add_row(SWEEP, "drawn by the search", str(plan.to_draw), "")
-    new = (frame["state"] == "new").sum() + plan.to_draw
-    table.caption = f"{len(frame) + plan.to_draw} trials, {new} to train"
-    table.caption_justify = "left"
-    return table
+    lines = [f"no arm {name!r}: {reason}" for name, reason in impossible.items()]
+    left = int((frame["state"] == "new").sum()) + plan.to_draw if expected is None else expected.trials
+    lines.append(f"{len(frame) + plan.to_draw} trials, {left} to train")
+    if dropped:
+        lines.append(f"{dropped} finished trials of the study as it was last run are in it no more; their results stay")
+    if expected is not None:
+        like = "of this study" if expected.own else "of other studies with this method and corpus"
+        memory, disk = (f"{value / 2**30:.2g} GiB" for value in (expected.peak_memory, expected.disk))
+        lines.append(
+            f"expected: {duration(expected.seconds)} of training, all slots together; {memory} of memory per trial; "
+            f"{disk} of disk (as {expected.known} trials {like} took)"
+        )
+    return Group(table, *(Text(line) for line in lines))
 
 
 def render_status(study: StudyStore, frame: pl.DataFrame, holder: Holder | None) -> Text:
@@ -82,7 +98,7 @@ def study_tables(study: StudyStore) -> list[RenderableType]:
     if described.kind == "sweep":
         return _search_tables(described, frame)
     metrics = _metrics_shown(described, frame)
-    tables = [_arms_table(described, summarise_arms(frame, metric), metric) for metric in metrics]
+    tables = [_arms_table(described, summarise_arms(frame, metric, described.against), metric) for metric in metrics]
     return tables + _verdict_tables(verdicts(study)) + _published_tables(study)
 
 
@@ -105,7 +121,9 @@ def study_data(study: StudyStore) -> dict[str, Any]:
         rows = [row | {"parameters": json.loads(row["parameters"])} for row in ranking.iter_rows(named=True)]
         return data | {"best": rows[0] if rows else None, "points": rows}
     metrics = _metrics_shown(described, frame)
-    data["metrics"] = {metric: [asdict(summary) for summary in summarise_arms(frame, metric)] for metric in metrics}
+    data["metrics"] = {
+        metric: [asdict(s) for s in summarise_arms(frame, metric, described.against)] for metric in metrics
+    }
     if described.claims:
         data["claims"] = [_verdict_data(verdict) for verdict in verdicts(study)]
     if described.published is not None:
@@ -143,7 +161,7 @@ def markdown(study: StudyStore, figures: Mapping[str, str] = MappingProxyType({}
         parts.append(_search_markdown(described, frame))
     else:
         for metric in _metrics_shown(described, frame):
-            parts.append(_arms_markdown(described, summarise_arms(frame, metric), metric))
+            parts.append(_arms_markdown(described, summarise_arms(frame, metric, described.against), metric))
         parts += [_verdict_markdown(verdicts(study)), _published_markdown(study)]
     parts += [_figure_markdown(file, caption) for file, caption in figures.items()]
     parts.append(_made_with(frame))
@@ -181,20 +199,21 @@ def _search_tables(described: Description, frame: pl.DataFrame) -> list[Renderab
 
 
 def _arms_table(described: Description, summaries: list[ArmSummary], metric: str) -> RenderableType:
-    table = _table("arm", "seeds", "mean", "sd", "difference", "95 % interval", title=metric)
+    to = ["to"] if described.against else []
+    table = _table("arm", "seeds", "mean", "sd", "difference", *to, "95 % interval", title=metric)
     for row in summaries:
-        mean, deviation, difference, interval = _cells(row)
+        mean, deviation, difference, *rest = _cells(row, described)
         clear = row.difference is not None and row.difference.excludes_zero
-        table.add_row(
-            row.arm, str(row.seeds), mean, deviation, Text(difference, style="bold" if clear else ""), interval
-        )
+        table.add_row(row.arm, str(row.seeds), mean, deviation, Text(difference, style="bold" if clear else ""), *rest)
     return table
 
 
-def _cells(row: ArmSummary) -> tuple[str, str, str, str]:
-    """Mean, standard deviation, difference, interval."""
+def _cells(row: ArmSummary, described: Description) -> list[str]:
+    """Mean, standard deviation, difference, to which arm where that is not always the full model, interval."""
     deviation = "" if row.deviation is None else f"{row.deviation:.4f}"
-    return f"{row.mean:.4f}", deviation, *_difference_cells(row.difference)
+    difference, interval = _difference_cells(row.difference)
+    to = [row.against if difference else ""] if described.against else []
+    return [f"{row.mean:.4f}", deviation, difference, *to, interval]
 
 
 def _difference_cells(difference: Interval | None) -> tuple[str, str]:
@@ -272,8 +291,9 @@ def _arms_markdown(described: Description, summaries: list[ArmSummary], metric: 
     rows = []
     for summary in summaries:
         changes = _settings(described.arms.get(summary.arm, {}))
-        rows.append([summary.arm, changes, str(summary.seeds), *_cells(summary)])
-    head = ["arm", "changes", "seeds", f"mean {metric}", "sd", f"difference to {FULL}", "95 % interval"]
+        rows.append([summary.arm, changes, str(summary.seeds), *_cells(summary, described)])
+    to = ["difference", "to"] if described.against else [f"difference to {FULL}"]
+    head = ["arm", "changes", "seeds", f"mean {metric}", "sd", *to, "95 % interval"]
     return (
         _markdown_table(head, rows)
         + "\n\nDifferences are taken within the seed; the interval is Student's t over the seeds."

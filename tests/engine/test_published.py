@@ -82,7 +82,9 @@ class TestSpecs:
     def test_every_entry_has_a_spec_that_cites_it_and_trains_its_arms(self, name: str) -> None:
         spec, entry = spec_of(name), find(name)[1]
         assert spec.published == name
-        assert {arm.name for arm in spec.arms(find_method(spec.method))} == {row.arm for row in entry.rows if row.arm}
+        assert {arm.name for arm in spec.designed(find_method(spec.method)).arms} == {
+            row.arm for row in entry.rows if row.arm
+        }
         assert len(spec.seeds) == 3 and spec.protocol == "paper"
 
     @pytest.mark.parametrize("name", TABLE_1)
@@ -96,7 +98,7 @@ class TestSpecs:
     @pytest.mark.parametrize("name", TABLE_1)
     def test_both_arms_train_under_the_same_budget(self, name: str) -> None:
         spec = spec_of(name)
-        changes = {arm.name: set(arm.changes) for arm in spec.arms(find_method(spec.method))}
+        changes = {arm.name: set(arm.changes) for arm in spec.designed(find_method(spec.method)).arms}
         assert changes == {FULL: set(), WITHOUT: {"adversarial.enabled"}}
 
     @pytest.mark.parametrize("name", TABLE_1)

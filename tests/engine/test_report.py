@@ -10,6 +10,7 @@ import pytest
 from relab.claims import parse
 from relab.designs import FULL
 from relab.environment import Environment
+from relab.estimate import dropped, estimate
 from relab.methods import find_method
 from relab.plan import SWEEP, Fold, PlannedTrial, plan
 from relab.records import Description, Failure, Result, Store, StudyStore
@@ -325,6 +326,31 @@ def test_a_plan_has_a_row_per_arm_and_a_sum(store: Store) -> None:
         and "6 trials, 5 to train" in text
     )
     assert [line.split() for line in text.splitlines() if line.startswith("full")] == [["full", "3", "1"]]
+
+
+def test_a_plan_says_what_is_left_will_take_by_what_was_trained(store: Store) -> None:
+    values = HEAD | {"design": "leave_one_out", "components": ["crf"], "seeds": 3}
+    spec = AblationSpec.model_validate(values | {"name": "epsilon"})
+    planned = plan(spec, METHOD, {None: "c"})
+    study = described(store, "ablation")
+    assert estimate(study, planned, METHOD.name, {"c"}) is None and dropped(study, planned) == 0
+    for trial in planned.trials[:2]:
+        study.ask(trial)
+        end(study, trial, {DEV: 0.5})
+    ask(study, 7, arm="without characters", seed=9)
+    end(study, ask(study, 8, arm="without characters", seed=8), {DEV: 0.5})
+    again = plan(spec, METHOD, {None: "c"}, store.finished())
+    found = estimate(study, again, METHOD.name, {"c"})
+    assert found is not None and (found.trials, found.seconds, found.known, found.own) == (4, 360.0, 3, True)
+    assert dropped(study, again) == 1
+    text = terminal(render_plan(spec, again, {"without x": "y needs x"}, found, dropped(study, again)))
+    assert (
+        "6 trials, 4 to train" in text and "6 min 00 s of training" in text and "no arm 'without x': y needs x" in text
+    )
+    assert "1 finished trials of the study as it was last run" in text
+    elsewhere = estimate(store.study("another"), again, METHOD.name, {"c"})
+    assert elsewhere is not None and not elsewhere.own and elsewhere.known == 3
+    assert estimate(store.study("another"), again, METHOD.name, {"other data"}) is None
 
 
 def test_the_plan_of_a_sweep_counts_what_will_be_drawn() -> None:

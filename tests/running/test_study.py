@@ -106,7 +106,7 @@ def test_an_arm_that_changes_nothing_is_refused_before_anything_is_trained(lab: 
         "design: arms\n    arms: {idle: {set: {label_embedding.size: 30}}}",
     )
     text = text.replace("label_embedding: {enabled: true}", "label_embedding: {enabled: false}")
-    with pytest.raises(RelabError, match="idle.*equal to the full model"):
+    with pytest.raises(RelabError, match="idle equals full in weights"):
         lab.run(text)
     assert not any(trial.key in Store(lab.store).finished() for trial in Store(lab.store).study("study").asked())
 
@@ -181,6 +181,8 @@ def test_sync_rebuilds_mlflow_from_nothing(lab: Any) -> None:
     child = next(run for run in runs if run.data.tags.get("relab.trial") == "1")
     names = {file.path for file in client.list_artifacts(child.info.run_id)}
     assert {"config.json", "dev_predictions.csv", "dev_types.csv"} <= names
+    full = next(run for run in runs if run.info.run_name == "full")
+    assert "figures/dev-overall_f1.png" in {file.path for file in client.list_artifacts(full.info.run_id, "figures")}
     assert outcome.failed == 0
 
 

@@ -1,6 +1,7 @@
 """`relab plan`, `train`, `sweep` and `ablate`: from a spec to its results."""
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,6 +51,7 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a spec would train, and what of it is finished already. Trains nothing."""
+    from relab.estimate import dropped, estimate
     from relab.methods import find_method
     from relab.plan import plan as plan_trials
     from relab.records import Store
@@ -59,8 +61,20 @@ def plan(
     loaded = _load(spec, changes, trials=trials, seeds=seeds, study=study)
     method, records = find_method(loaded.method), Store(store)
     data = Data.of(loaded, method, records, paths(corpus))
-    planned = plan_trials(loaded, method, data.fingerprints(), records.finished())
-    answer({"study": loaded.name, "trials": planned.frame().to_dicts()}, render_plan(loaded, planned), as_json=as_json)
+    corpora = data.fingerprints()
+    planned = plan_trials(loaded, method, corpora, records.finished())
+    impossible = dict(loaded.designed(method).impossible)
+    before = records.study(loaded.name)
+    expected, gone = estimate(before, planned, loaded.method, set(corpora.values())), dropped(before, planned)
+    shown = {
+        "study": loaded.name,
+        "trials": planned.frame().to_dicts(),
+        "to_draw": planned.to_draw,
+        "impossible": impossible,
+        "dropped": gone,
+        "expected": None if expected is None else asdict(expected),
+    }
+    answer(shown, render_plan(loaded, planned, impossible, expected, gone), as_json=as_json)
 
 
 def train(

@@ -91,11 +91,13 @@ class _Job:
         if run.failed:
             worst = run.failed[0]
             raise RelabError(f"a smoke run failed, nothing was trained: {worst.message}\n{worst.traceback}")
-        same = equal_arms(planned, {trial.key: self.study.store.result(trial.key) for trial in planned})
+        against = self.study.description().against
+        same = equal_arms(planned, {trial.key: self.study.store.result(trial.key) for trial in planned}, against)
         if same:
+            equal = ", ".join(f"{arm} equals {other}" for arm, other in same.items())
             raise RelabError(
-                f"{', '.join(same)}: equal to the full model in weights, scores and reports after a smoke run. "
-                "What such an arm removes was not there; nothing was trained."
+                f"{equal} in weights, scores and reports after a smoke run. "
+                "What such an arm changes was not there; nothing was trained."
             )
 
     def train(self) -> Outcome:
@@ -137,22 +139,23 @@ class _Job:
         )
 
 
-def equal_arms(trials: Sequence[PlannedTrial], results: Mapping[str, Result | None]) -> list[str]:
-    """The arms whose weights, scores and number of reports equal the full model's."""
-    full = next(results[trial.key] for trial in trials if trial.arm == FULL)
-    if full is None:
-        return []
-    return [
-        trial.arm
-        for trial in trials
-        if trial.arm != FULL
-        and (other := results[trial.key]) is not None
-        and (other.weights, other.scores, other.reports) == (full.weights, full.scores, full.reports)
-    ]
+def equal_arms(
+    trials: Sequence[PlannedTrial], results: Mapping[str, Result | None], against: Mapping[str, str]
+) -> dict[str, str]:
+    """The arms whose weights, scores and number of reports equal those of the arm that they are compared with."""
+    found = {trial.arm: results[trial.key] for trial in trials}
+    same: dict[str, str] = {}
+    for arm, result in found.items():
+        other = found[against.get(arm, FULL)]
+        if arm == FULL or result is None or other is None:
+            continue
+        if (other.weights, other.scores, other.reports) == (result.weights, result.scores, result.reports):
+            same[arm] = against.get(arm, FULL)
+    return same
 
 
 def _description(spec: Spec, data: Data) -> Description:
-    aim, arms = spec.aim(data.method), spec.arms(data.method)
+    aim, arms = spec.aim(data.method), spec.designed(data.method).arms
     return Description(
         spec=spec.model_dump(mode="json", by_alias=True),
         kind=spec.kind,
@@ -162,6 +165,8 @@ def _description(spec: Spec, data: Data) -> Description:
         corpus=describe(data.corpus),
         protocol=spec.protocol,
         arms={arm.name: dict(arm.changes) for arm in arms},
+        off={arm.name: arm.off for arm in arms},
+        against={arm.name: arm.against for arm in arms if arm.against != FULL},
         claims=spec.claims if isinstance(spec, AblationSpec) else (),
         published=spec.published if isinstance(spec, AblationSpec) else None,
         revision=revision(spec, data.method, data.fingerprints()),
@@ -169,4 +174,6 @@ def _description(spec: Spec, data: Data) -> Description:
 
 
 def _opening(spec: Spec, data: Data) -> str:
-    return f"{spec.name}: {data.method.title}\n{describe(data.corpus)}"
+    left_out = spec.designed(data.method).impossible
+    reasons = "".join(f"\nno arm {name!r}: {reason}" for name, reason in left_out.items())
+    return f"{spec.name}: {data.method.title}\n{describe(data.corpus)}{reasons}"

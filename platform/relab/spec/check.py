@@ -1,21 +1,23 @@
 """What only the method can tell: fields, values, components, metrics. Collected beside the mistakes of form."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from relab.claims import parse
 from relab.corpora import CorpusSource, corpus_names, corpus_source, vector_names
-from relab.designs import FULL, leave_one_out
+from relab.designs import DESIGNS, FULL, Design
 from relab.errors import NotFound
 from relab.fields import describe_fields, lookup, nested, overlay
-from relab.method import Config, Method
+from relab.method import Component, Config, Method
 from relab.methods import find_method, method_names
 from relab.spec.models import Dimension, kind_of
 from relab.spec.reading import Location, Problems, meant
 
+LARGEST_FULL = 6
+"""Components of the design ``full``: 64 arms."""
 COMBINATIONS = 1000
 """So many points of a space are tried against the rules between fields."""
 
@@ -293,15 +295,27 @@ class MethodCheck:
                     continue
                 if self._is_off(known[other].off):
                     self.problems.add(location, f"{name} needs {other}, which the base turns off")
-        if self.values.get("design") == "leave_one_out" and self.values.get("arms") is not None:
+            for other in known[name].conflicts:
+                if other in known and not self._is_off(known[other].off):
+                    self.problems.add(location, f"{name} does not go with {other}, which the base leaves on")
+        if self.values.get("design") == "full" and len(chosen) > LARGEST_FULL:
+            where: Location = ("components",) if isinstance(named, list) else ("design",)
+            arms = f"{2 ** len(chosen):,} arms: name at most {LARGEST_FULL} components, or take `pairs`"
+            self.problems.add(where, f"every combination of {len(chosen)} is {arms}")
+        if self._design() is not None and self.values.get("arms") is not None:
             self.problems.add(("arms",), "arms belong to `design: arms`")
 
     def _chosen(self) -> list[Any]:
-        """The components to leave out, as the spec names them."""
+        """The components of the design, as the spec names them."""
         named = self.values.get("components")
         if isinstance(named, list):
             return named
-        return [c.name for c in self.method.components] if self.values.get("design") == "leave_one_out" else []
+        return [c.name for c in self.method.components] if self._design() is not None else []
+
+    def _design(self) -> Callable[[Sequence[Component]], Design] | None:
+        """The design over components that the spec names; None for ``arms``, and for anything else."""
+        name = self.values.get("design")
+        return DESIGNS.get(name) if isinstance(name, str) else None
 
     def _removable(self, location: Location, name: str, off: Mapping[str, Any]) -> None:
         if self._is_off(off):
@@ -384,9 +398,10 @@ class MethodCheck:
     def _arm_names(self) -> list[str]:
         """The arms of the spec's design; none where it has no design."""
         known = {component.name: component for component in self.method.components}
-        if self.values.get("design") == "leave_one_out":
+        design = self._design()
+        if design is not None:
             chosen = [known[name] for name in self._chosen() if isinstance(name, str) and name in known]
-            return [arm.name for arm in leave_one_out(chosen)]
+            return [arm.name for arm in design(chosen).arms]
         arms = self.values.get("arms")
         if self.values.get("design") == "arms" and isinstance(arms, Mapping):
             return [FULL, *(str(name) for name in arms)]

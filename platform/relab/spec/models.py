@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from relab.claims import WrittenClaim
-from relab.designs import FULL, Arm, leave_one_out
+from relab.designs import DESIGNS, FULL, Arm, Design
 from relab.fields import nested, overlay
 from relab.method import Config, Method, Objective
 
@@ -150,9 +150,9 @@ class BaseSpec(Config):
         """The objective: the spec's own, else the method's."""
         return method.objective if self.objective is None else Objective(self.objective.metric, self.objective.mode)
 
-    def arms(self, method: Method[Any]) -> tuple[Arm, ...]:
+    def designed(self, method: Method[Any]) -> Design:
         """The variants to train; without a design the full configuration alone."""
-        return (Arm(FULL),)
+        return Design((Arm(FULL),))
 
     def single(self) -> "TrainingSpec":
         """The base configuration alone, on the first seed."""
@@ -223,24 +223,26 @@ class AblationSpec(_Seeded):
     """An ablation."""
 
     kind = "ablation"
-    design: Literal["leave_one_out", "arms"]
+    design: Literal["leave_one_out", "add_one", "cumulative", "pairs", "full", "arms"]
     components: tuple[str, ...] | None = None
     named: dict[str, ArmChoice] = Field({}, alias="arms")
     claims: tuple[WrittenClaim, ...] = ()
     """What the study is to show of its arms; each is judged, and the exit status says if one is reversed."""
     published: str | None = None
 
-    def arms(self, method: Method[Any]) -> tuple[Arm, ...]:
+    def designed(self, method: Method[Any]) -> Design:
         known = {component.name: component for component in method.components}
-        if self.design == "leave_one_out":
-            return leave_one_out([known[name] for name in (known if self.components is None else self.components)])
+        if self.design != "arms":
+            return DESIGNS[self.design](
+                [known[name] for name in (known if self.components is None else self.components)]
+            )
         arms = [Arm(FULL)]
         for name, choice in self.named.items():
             changes: dict[str, Any] = {}
             for component in choice.off:
                 changes |= known[component].off
             arms.append(Arm(name, choice.off, changes | choice.set))
-        return tuple(arms)
+        return Design(tuple(arms))
 
 
 class TrainingSpec(_Seeded):

@@ -36,7 +36,7 @@ def test_adversarial_training_improves_every_printed_cell_and_by_this_much(table
 @pytest.mark.parametrize("table", TABLES)
 def test_each_arm_is_the_papers_system_but_for_the_schedule_and_the_mark_of_the_rnn(table: str, arm: str) -> None:
     spec, method = spec_of(table), find_method("adversarial_bag")
-    changes = {found.name: found.changes for found in spec.arms(method)}
+    changes = {found.name: found.changes for found in spec.designed(method).arms}
     assert changes.keys() == ARMS.keys()
     schedule = {"optimizer.lr": 3e-3, "training.epochs": spec.base["training"]["epochs"]}
     found = BagConfig.model_validate(overlay(spec.settings(method), changes[arm]))
