@@ -43,6 +43,8 @@ class CorpusFile:
     bytes: int | None = None
     """Size of the download, for the progress bar."""
     optional: bool = False
+    tree: bool = False
+    """It is an archive of documents: whoever gives the source's path can give a folder of them instead."""
 
     def __post_init__(self) -> None:
         if self.url and not self.sha256:
@@ -181,7 +183,7 @@ def read_corpus(
     unlike = sum(
         file.sha256 is not None and not file.member and sha256(files[file.role]) != file.sha256
         for file in source.files
-        if file.role in files
+        if file.role in files and files[file.role].is_file()
     )
     return replace(corpus, counts={**corpus.counts, UNLIKE_PUBLISHED: unlike}) if unlike else corpus
 
@@ -229,7 +231,7 @@ def _locate_corpus(source: CorpusSource[Any], given: Mapping[str, Path]) -> dict
     if not source.files:
         raise RequestError(f"{source.name} is generated and read from no file: leave {folder} out")
     required = [file for file in source.files if not file.optional]
-    if folder.is_file() and len(required) == 1:
+    if len(required) == 1 and _stands_for(required[0], folder):
         return {required[0].role: folder}
     if not folder.is_dir():
         raise NotFound(f"{source.name}: {folder} is not a folder.\n{remedy(source)}")
@@ -237,6 +239,11 @@ def _locate_corpus(source: CorpusSource[Any], given: Mapping[str, Path]) -> dict
     if missing:
         raise NotFound(f"{source.name}: {folder} lacks {', '.join(missing)}.\n{remedy(source)}")
     return {file.role: folder / file.path for file in source.files if (folder / file.path).is_file()}
+
+
+def _stands_for(file: CorpusFile, given: Path) -> bool:
+    """Whether ``given`` is what a source with one file is read from, rather than the folder that it lies in."""
+    return given.is_file() or (file.tree and given.is_dir() and not (given / file.path).exists())
 
 
 def _locate_vectors(source: VectorSource, given: Mapping[str, Path], near: Path | None) -> Path:
@@ -284,7 +291,7 @@ def present(given: Mapping[str, Path] | None = None) -> tuple[Present, ...]:
 def _present_corpus(source: CorpusSource[Any], given: Mapping[str, Path]) -> Present:
     folder = _corpus_folder(source, given)
     required = [file for file in source.files if not file.optional]
-    if folder is not None and folder.is_file() and len(required) == 1:
+    if folder is not None and len(required) == 1 and _stands_for(required[0], folder):
         there = {required[0]: folder}
     else:
         there = {f: folder / f.path for f in source.files if folder is not None and (folder / f.path).is_file()}

@@ -6,10 +6,11 @@ import sys
 import threading
 import types
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from relab.corpora import (
@@ -25,6 +26,7 @@ from relab.corpora import (
     vector_names,
     vector_source,
 )
+from relab.corpus import Corpus
 from relab.errors import DataError, NotFound, RelabError, RequestError
 from relab.fetch import fetch, fetch_files
 from rich.console import Console
@@ -65,10 +67,24 @@ class TestNames:
         with pytest.raises(RequestError, match="planted_bags is generated and read from no file"):
             read_corpus("planted_bags", given={"planted_bags": tmp_path})
 
+    def test_a_folder_of_documents_stands_for_their_archive(self, tmp_path: Path, monkeypatch: Any) -> None:
+        def read(name: str, files: Mapping[str, Path], _: Any) -> Corpus[Any]:
+            return Corpus(name, {"train": [], "dev": []}, str(files["documents"]))
+
+        source = CorpusSource(
+            name="letters", title="", shape="s", licence="", home="", obtain="", options=FiveColumnOptions, read=read,
+            files=(CorpusFile("documents", "letters.tar.gz", tree=True),),
+        )  # fmt: skip
+        module = types.ModuleType("letters_for_a_test")
+        module.LETTERS = source  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        own = f"{module.__name__}:LETTERS"
+        assert read_corpus(own, given={"letters": tmp_path}).fingerprint == str(tmp_path)
+        (tmp_path / "letters.tar.gz").write_bytes(b"")
+        assert read_corpus(own, given={"letters": tmp_path}).fingerprint == str(tmp_path / "letters.tar.gz")
+
     def test_an_unknown_name_is_told_the_nearest_and_the_choices(self) -> None:
-        with pytest.raises(
-            NotFound, match=r"no corpus 'conll4'; did you mean 'conll04'\?.*ace04, .*conll04, "
-        ):
+        with pytest.raises(NotFound, match=r"no corpus 'conll4'; did you mean 'conll04'\?.*ace04, .*conll04, "):
             read_corpus("conll4")
         with pytest.raises(NotFound, match=r"no word vectors 'glove.6b.50d'; did you mean 'glove.6B.50d'\?"):
             read_vectors("glove.6b.50d")

@@ -28,8 +28,9 @@ from relab.corpus import Corpus, digest
 from relab.errors import RequestError
 from relab.method import Config
 
+from trainables.corpora.json_values import json_object, value
 from trainables.corpora.mentions import NO_RELATION, Mention, MentionBuilder, Span, Symbols
-from trainables.corpora.problems import Problems, decode, read_bytes, text_lines
+from trainables.corpora.problems import Problems, read_bytes, text_lines
 
 VERSION = 1
 """Raised when the same bytes and options give other mentions than before."""
@@ -153,28 +154,16 @@ def parse_translation(data: bytes, path: Path, sources: Mapping[str, Document]) 
 
 def _document(line: int, raw: bytes, aligned: bool) -> Document:
     """The sentence in a line; ValueError says what is wrong with it."""
-    text, broken = decode(raw)
-    if broken:
-        raise ValueError(broken)
-    if not text.strip():
-        raise ValueError("a blank line")
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at place {error.colno}") from error
-    except RecursionError as error:
-        raise ValueError("not JSON: nested too deeply") from error
-    if not isinstance(values, dict):
-        raise ValueError("not a JSON object")
-    key, tokens = _value(values, "doc_key", str), _value(values, "sentence", list)
+    values = json_object(raw)
+    key, tokens = value(values, "doc_key", str), value(values, "sentence", list)
     if not tokens or not all(isinstance(token, str) and token for token in tokens):
         raise ValueError("sentence: not a list of tokens")
-    rows = _value(values, "ner", list)
+    rows = value(values, "ner", list)
     entities = tuple(_span(row, 0, len(tokens), "ner") for row in rows)
-    relations = tuple(_relation(row, len(tokens), entities) for row in _value(values, "relations", list))
+    relations = tuple(_relation(row, len(tokens), entities) for row in value(values, "relations", list))
     sources: list[Any] = list(range(len(rows)))
     if aligned:
-        sources = _value(values, "ner_mapping_to_source", list)
+        sources = value(values, "ner_mapping_to_source", list)
         if len(sources) != len(rows):
             raise ValueError(f"ner_mapping_to_source: {len(sources)} numbers for {len(rows)} entities")
         if not all(type(source) is int for source in sources):
@@ -182,14 +171,6 @@ def _document(line: int, raw: bytes, aligned: bool) -> Document:
         if len(set(sources)) < len(sources):
             raise ValueError("ner_mapping_to_source: one English entity for two")
     return Document(line, key, tuple(tokens), entities, relations, tuple(sources))
-
-
-def _value(values: Mapping[str, Any], key: str, kind: type) -> Any:
-    if key not in values:
-        raise ValueError(f"no {key!r}")
-    if not isinstance(values[key], kind):
-        raise ValueError(f"{key}: a {type(values[key]).__name__}, not a {kind.__name__}")
-    return values[key]
 
 
 def _span(row: object, at: int, length: int, what: str) -> Span:

@@ -2,11 +2,18 @@
 
 from relab.corpora import CorpusFile, CorpusSource, VectorSource
 
+from trainables.corpora.ace05 import AceOptions, read_ace05_chinese, read_ace05_english
 from trainables.corpora.ade import AdeOptions, read_ade
+from trainables.corpora.annotated_lines import AnnotatedLineOptions, read_annotated_lines
+from trainables.corpora.brat import BratOptions, read_brat
+from trainables.corpora.conll04_pairs import read_conll04_pairs
 from trainables.corpora.crossre import DOMAINS, SOURCE, SPLITS, TRANSLATION, CrossReOptions, read_crossre
 from trainables.corpora.five_column import DrecOptions, FiveColumnOptions, read_five_column
+from trainables.corpora.json_lines import read_labelled_lines
+from trainables.corpora.labelled import LabelledOptions
 from trainables.corpora.mnre import MnreOptions, read_mnre
 from trainables.corpora.nyt import MentionLineOptions, read_mention_lines
+from trainables.corpora.nyt_arnor import NytArnorOptions, read_nyt_arnor
 from trainables.corpora.nyt_standin import NytStandInOptions, read_nyt_standin
 from trainables.corpora.planted import PlantedConfig, read_planted
 from trainables.corpora.planted_mentions import (
@@ -14,11 +21,18 @@ from trainables.corpora.planted_mentions import (
     PlantedMentionsConfig,
     read_planted_mentions,
 )
+from trainables.corpora.planted_pairs import PlantedPairsConfig, read_planted_pairs
+from trainables.corpora.planted_sentences import PlantedSentencesConfig, read_planted_sentences
+from trainables.corpora.semeval import read_semeval
+from trainables.corpora.sent_lists import SentListOptions, read_sent_lists
+from trainables.corpora.tacred import TacredOptions, read_tacred
 from trainables.corpora.vectors import read_word_vectors
 from trainables.corpora.wu_pickles import WuOptions, read_nyt_wu, read_uw_wu
 
 TAGGED = "tagged sentences"
 MENTIONS = "mentions of entity pairs"
+LABELLED = "labelled sentences"
+ANNOTATED = "sentences with entities and relations"
 BEKOULIS = "https://github.com/bekou/multihead_joint_entity_relation_extraction"
 BEKOULIS_FILES = "https://raw.githubusercontent.com/bekou/multihead_joint_entity_relation_extraction"
 FIVE_COLUMN_PROSE = "in the five-column format of Bekoulis et al. (docs/corpora.md)"
@@ -318,4 +332,216 @@ PLANTED_BILINGUAL = CorpusSource(
     options=PlantedBilingualConfig,
     read=read_planted_mentions,
     generated=True,
+)
+
+PLANTED_PAIRS = CorpusSource(
+    name="planted_pairs",
+    title="generated documents whose pairs of entities are related by trigger words and entity types",
+    shape=ANNOTATED,
+    licence="generated; none needed",
+    home="docs/corpora.md",
+    files=(),
+    obtain="Generated when it is read; there are no files.",
+    options=PlantedPairsConfig,
+    read=read_planted_pairs,
+    generated=True,
+)
+
+SENT_HOME = "https://github.com/rtmaww/SENT"
+ARNOR_DEV = "6c37b2314d717d746fc62c642a5777eccc5bf9aa3229af4819260cf3ec3387d8"
+ARNOR_TEST = "448b4efe668abf2689ac249cc06d8cc7ff30905574bd71d877b99de9f5ad1808"
+ARNOR_RELATIONS = "5d786d981a9371f846aea0e5c7d9738608cc8a06d664115a571a18a3a32cdd36"
+
+SENT_NYT = CorpusSource(
+    name="sent_nyt",
+    title="NYT sentences labelled by Freebase, dev and test by hand (Jia et al. 2019; release of Ma et al. 2021)",
+    shape=LABELLED,
+    licence="none stated; the sentences are from the New York Times Annotated Corpus (LDC2008T19)",
+    home=SENT_HOME,
+    files=(
+        CorpusFile("train", "train_ner.json"),
+        CorpusFile("dev", "dev_part_ner.json", sha256=ARNOR_DEV),
+        CorpusFile("test", "test_part_ner.json", sha256=ARNOR_TEST),
+        CorpusFile("noise", "test_noise_ner.json", optional=True),
+        CorpusFile("relations", "rel2id.json", sha256=ARNOR_RELATIONS, optional=True),
+    ),
+    obtain=f"Public: all files but train_ner.json are in {SENT_HOME}, whose page says where that one is.",
+    options=SentListOptions,
+    read=read_sent_lists,
+)
+
+NYT_ARNOR = CorpusSource(
+    name="nyt_arnor",
+    title="the NYT-10 stand-in's train, ARNOR's dev and test labelled by hand: relative comparisons only",
+    shape=LABELLED,
+    licence="none stated by any of the repositories",
+    home="docs/corpora.md",
+    files=(
+        CorpusFile(
+            "train", "nyt10/train.txt", sha256="c4886269c640d9ef345e8a0a17e0a23085fffd3d626e2206dcd2f629086762c3"
+        ),
+        CorpusFile(
+            "joint_val_triples",
+            "nyt10/joint_val_triples.json",
+            sha256="0d0a64d4132620816826d2479623bc18c63b9cb723195cb1bdfe34e398f4b5a9",
+        ),
+        CorpusFile(
+            "joint_test_triples",
+            "nyt10/joint_test_triples.json",
+            sha256="a23f08aa0c3a764ecbf6826be642538afdb1308818898391e61b791791af3615",
+        ),
+        CorpusFile("dev", "arnor/dev_part_ner.json", sha256=ARNOR_DEV),
+        CorpusFile("test", "arnor/test_part_ner.json", sha256=ARNOR_TEST),
+        CorpusFile("relations", "arnor/rel2id.json", sha256=ARNOR_RELATIONS),
+    ),
+    obtain="The files of nyt10_standin in nyt10, those of sent_nyt in arnor, both in one folder.",
+    options=NytArnorOptions,
+    read=read_nyt_arnor,
+    folder=".",
+)
+
+TACRED = CorpusSource(
+    name="tacred",
+    title="TACRED: newswire and web sentences, 41 relations and no_relation (Zhang et al. 2017)",
+    shape=LABELLED,
+    licence="LDC licence (LDC2018T24)",
+    home="https://catalog.ldc.upenn.edu/LDC2018T24",
+    files=(
+        CorpusFile("train", "train.json"),
+        CorpusFile("dev", "dev.json"),
+        CorpusFile("test", "test.json"),
+    ),
+    obtain="Obtain LDC2018T24 from the LDC; expected are the files of its folder data/json.",
+    options=TacredOptions,
+    read=read_tacred,
+)
+
+SEMEVAL2010_TASK8 = CorpusSource(
+    name="semeval2010_task8",
+    title="SemEval-2010 task 8: web sentences, 9 relations of nominals in both directions (Hendrickx et al. 2010)",
+    shape=LABELLED,
+    licence="Creative Commons Attribution 3.0, as its organisers announced it",
+    home="https://aclanthology.org/S10-1006",
+    files=(
+        CorpusFile(
+            "train", "TRAIN_FILE.TXT", sha256="c22fee88957d245a4b1650c6743eb8c594dcdeffc6a2aa1fa6cced059eebf0e3"
+        ),
+        CorpusFile(
+            "test", "TEST_FILE_FULL.TXT", sha256="9ec7a35d5582b4da0fb72aa55a6121bc414ade573459e1dcf68bf189f8c18ae8"
+        ),
+    ),
+    obtain="Public; the two files of the release that have the labels.",
+    options=LabelledOptions,
+    read=read_semeval,
+)
+
+LABELLED_LINES = CorpusSource(
+    name="labelled_lines",
+    title="labelled sentences of your own in JSON lines",
+    shape=LABELLED,
+    licence="yours",
+    home="docs/corpora.md",
+    files=(
+        CorpusFile("train", "train.jsonl"),
+        CorpusFile("dev", "dev.jsonl", optional=True),
+        CorpusFile("test", "test.jsonl"),
+    ),
+    obtain="Write them as docs/corpora.md describes.",
+    options=LabelledOptions,
+    read=read_labelled_lines,
+)
+
+PLANTED_SENTENCES = CorpusSource(
+    name="planted_sentences",
+    title="generated sentences with two entities, most of them unrelated, and wrong labels that are known",
+    shape=LABELLED,
+    licence="generated; none needed",
+    home="docs/corpora.md",
+    files=(),
+    obtain="Generated when it is read; there are no files.",
+    options=PlantedSentencesConfig,
+    read=read_planted_sentences,
+    generated=True,
+)
+
+CONLL04_PAIRS = CorpusSource(
+    name="conll04_pairs",
+    title="CoNLL04 as pairs of entities: 4 entity types, 5 relations",
+    shape=ANNOTATED,
+    licence=CONLL04.licence,
+    home=CONLL04.home,
+    files=CONLL04.files,
+    obtain=CONLL04.obtain,
+    options=FiveColumnOptions,
+    read=read_conll04_pairs,
+    folder="conll04",
+)
+
+CHINESE_LITERATURE = CorpusSource(
+    name="chinese_literature",
+    title="Chinese-Literature: literary texts, 7 entity types in finer classes, 9 relations (Xu et al. 2017)",
+    shape=ANNOTATED,
+    licence="none stated",
+    home="https://github.com/lancopku/Chinese-Literature-NER-RE-Dataset",
+    files=(
+        CorpusFile(
+            "documents",
+            "chinese_literature.tar.gz",
+            sha256="a9f0f5a87ae652275cb8c92d5d2f7223fa24151592043f1d5fd698bb67ac29f2",
+            tree=True,
+        ),
+    ),
+    obtain="Public, from the authors' repository: pack its folders Training, Validation and Testing, with a .txt and "
+    "an .ann per document, into a tar archive. It is not unpacked.",
+    options=BratOptions,
+    read=read_brat,
+    folder=".",
+)
+
+ACE05_HOME = "https://catalog.ldc.upenn.edu/LDC2006T06"
+ACE05_OBTAIN = (
+    "Obtain LDC2006T06 from the LDC. Expected are its .sgm and .apf.xml files, as the archive that the LDC sends or as "
+    "a tar archive of folders train, dev and test. It is not unpacked."
+)
+
+ACE05_ENGLISH = CorpusSource(
+    name="ace05_english",
+    title="ACE 2005, English: news, broadcasts and the web, 7 entity types, 6 relations",
+    shape=ANNOTATED,
+    licence="LDC licence (LDC2006T06)",
+    home=ACE05_HOME,
+    files=(CorpusFile("documents", "ace05.tar.gz", tree=True),),
+    obtain=ACE05_OBTAIN,
+    options=AceOptions,
+    read=read_ace05_english,
+    folder="ace05",
+)
+
+ACE05_CHINESE = CorpusSource(
+    name="ace05_chinese",
+    title="ACE 2005, Chinese, in characters: news, broadcasts and the web, 7 entity types, 6 relations",
+    shape=ANNOTATED,
+    licence="LDC licence (LDC2006T06)",
+    home=ACE05_HOME,
+    files=(CorpusFile("documents", "ace05.tar.gz", tree=True),),
+    obtain=ACE05_OBTAIN,
+    options=AceOptions,
+    read=read_ace05_chinese,
+    folder="ace05",
+)
+
+ANNOTATED_LINES = CorpusSource(
+    name="annotated_lines",
+    title="sentences with entities and relations of your own, as JSON lines",
+    shape=ANNOTATED,
+    licence="your own",
+    home="docs/corpora.md",
+    files=(
+        CorpusFile("train", "train.jsonl"),
+        CorpusFile("dev", "dev.jsonl", optional=True),
+        CorpusFile("test", "test.jsonl", optional=True),
+    ),
+    obtain="Write each split as JSON lines (docs/corpora.md).",
+    options=AnnotatedLineOptions,
+    read=read_annotated_lines,
 )

@@ -19,7 +19,6 @@ duplicates are dropped by default. Entities that no triple of a sentence names g
 far higher.
 """
 
-import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from typing import Any, Literal
 from relab.corpus import Corpus, digest
 from relab.errors import DataError
 
+from trainables.corpora.json_values import json_list
 from trainables.corpora.mentions import NO_RELATION, Mention, Symbols, finish
 from trainables.corpora.nyt import MentionLineOptions, Rows, check_found, parse_lines
 from trainables.corpora.problems import read_bytes
@@ -76,15 +76,7 @@ def parse_triples(data: bytes, path: Path, rows: Rows) -> None:
     Raises:
         DataError: no JSON, or the first sentence that is not as described above.
     """
-    try:
-        sentences = json.loads(data)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8: byte 0x{data[error.start]:02x} at place {error.start + 1}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON: {error}") from error
-    if not isinstance(sentences, list):
-        raise DataError(f"{path}: not a list of sentences")
-    for number, sentence in enumerate(sentences, start=1):
+    for number, sentence in enumerate(json_list(data, path, "sentences"), start=1):
         try:
             for row in _rows(*_checked(sentence)):
                 rows.counts["rows"] += 1
@@ -114,7 +106,7 @@ def _checked(sentence: Any) -> tuple[str, list[Triple]]:
 def _rows(text: str, triples: Sequence[Triple]) -> Iterator[tuple[str, str, str, str, str, str]]:
     """The rows of one sentence: ids (the names again), names, relation, sentence."""
     tokens = text.lower().split()
-    plain = [_plain(token) for token in tokens]
+    plain = [without_accents(token) for token in tokens]
     relations: dict[tuple[str, str], dict[str, None]] = {}
     for head, relation, tail in triples:
         relations.setdefault((_joined(head), _joined(tail)), {})[relation] = None
@@ -129,18 +121,22 @@ def _joined(name: str) -> str:
     return "_".join(name.lower().split())
 
 
-def _plain(text: str) -> str:
+def without_accents(text: str) -> str:
     """``text`` without accents."""
+    if text.isascii():
+        return text
     return "".join(sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
 
 
 def _with_names_joined(tokens: Sequence[str], plain: Sequence[str], names: Sequence[str]) -> list[str]:
     """The tokens with one for each occurrence of each name, of names that begin at one place the longest."""
-    words = {name: _plain(name).split("_") for name in sorted(names, key=lambda name: -name.count("_"))}
+    words = {name: without_accents(name).split("_") for name in sorted(names, key=lambda name: -name.count("_"))}
+    first = {parts[0] for parts in words.values()}
     made: list[str] = []
     place = 0
     while place < len(tokens):
-        name = next((name for name, parts in words.items() if plain[place : place + len(parts)] == parts), None)
+        candidates = words.items() if plain[place] in first else ()
+        name = next((name for name, parts in candidates if plain[place : place + len(parts)] == parts), None)
         made.append(tokens[place] if name is None else name)
         place += 1 if name is None else len(words[name])
     return made

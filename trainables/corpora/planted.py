@@ -30,6 +30,7 @@ from relab.corpus import Corpus, WordVectors
 from relab.errors import RequestError
 from relab.method import Config
 
+from trainables.corpora.drawing import Draw
 from trainables.corpora.five_column import FiveColumnOptions, five_column_corpus, read_five_column, render
 from trainables.corpora.tagged import TaggedSentence
 from trainables.corpora.vectors import parse_word_vectors, read_word_vectors
@@ -56,7 +57,6 @@ FILLERS = (
 )
 ENDINGS = ("en", "al", "ut", "ir")
 """Of fillers without a vector."""
-CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 
 
 class PlantedConfig(Config):
@@ -131,30 +131,8 @@ def _parsed(name: str, data: bytes) -> WordVectors:
     return parse_word_vectors(name, Path(VECTORS), io.BytesIO(data))
 
 
-class _Draw:
-    """Random choices of one split."""
-
-    def __init__(self, seed: str, used: set[str]) -> None:
-        self._random = random.Random(seed)
-        self._used = used
-
-    def chance(self, share: float) -> bool:
-        return self._random.random() < share
-
-    def below(self, count: int) -> int:
-        return int(self._random.random() * count)
-
-    def one(self, *choices: str) -> str:
-        return choices[self.below(len(choices))]
-
-    def stem(self) -> str:
-        """Two or three syllables that no other word of the corpus begins with, suffixes apart."""
-        while True:
-            syllables = [self.one(*CONSONANTS) + self.one(*VOWELS) for _ in range(2 + self.below(2))]
-            stem = "".join(syllables)
-            if stem not in self._used:
-                self._used.add(stem)
-                return stem
+class _Draw(Draw):
+    """Random choices of one split; no two words of the corpus have one stem."""
 
     def name(self, kind: str) -> str:
         return self.stem().capitalize() + self.one(*SUFFIXES[kind])

@@ -1,7 +1,8 @@
-"""Malformed lines of a corpus file: collected, so that one message shows many of them, each with its place."""
+"""Malformed lines or items of a corpus file: collected, so that one message shows many, each with its place."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from relab.errors import DataError
 
@@ -14,23 +15,26 @@ class Problems:
     """What is wrong with the file at ``path``, in the order in which it was found."""
 
     path: Path
+    unit: Literal["line", "item"] = "line"
+    """What the numbers count: lines of the file, or items of the JSON list in it."""
     found: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, line: int, reason: str) -> None:
-        """Note that line ``line`` (counted from 1) is malformed."""
+        """Note that line or item ``line`` (counted from 1) is malformed."""
         self.found.append((line, reason))
 
     def fail(self) -> None:
         """Raise a DataError if anything was noted.
 
         Raises:
-            DataError: ``file:line: reason``, one line each, at most ``SHOWN`` of them.
+            DataError: ``file:line: reason`` or ``file: item number: reason``, one line each, at most ``SHOWN`` of them.
         """
         if not self.found:
             return
-        lines = [f"{self.path}:{line}: {reason}" for line, reason in sorted(self.found)[:SHOWN]]
+        place = f"{self.path}:" if self.unit == "line" else f"{self.path}: item "
+        lines = [f"{place}{line}: {reason}" for line, reason in sorted(self.found)[:SHOWN]]
         if len(self.found) > SHOWN:
-            lines.append(f"{self.path}: and {len(self.found) - SHOWN:,} more malformed lines")
+            lines.append(f"{self.path}: and {len(self.found) - SHOWN:,} more malformed {self.unit}s")
         raise DataError("\n".join(lines))
 
 
