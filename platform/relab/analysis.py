@@ -1,4 +1,4 @@
-"""From a study's records to its answers: differences within the seed, verdicts, the best of a search.
+"""From a study's records to its answers: differences within the seed, p-values, the best of a search.
 
 Functions of frames.
 """
@@ -6,16 +6,15 @@ Functions of frames.
 import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
-from relab.claims import Claim
 from relab.designs import FULL
 from relab.method import Objective
 
@@ -58,21 +57,6 @@ class ArmSummary:
     against: str = FULL
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A claim, and what the seeds say of it. ``difference`` is the left arm minus the right, taken within each seed."""
-
-    claim: Claim
-    """With its metric, also where the spec left it to the objective."""
-    pairs: int
-    difference: Interval | None
-    p: float | None
-    """Two-sided, of this claim alone; None for fewer than two pairs."""
-    adjusted: float | None
-    """By Holm (1979), over all claims of the study."""
-    outcome: Literal["held", "reversed", "undecided"]
-
-
 def t_interval(values: list[float]) -> Interval:
     """Mean and 95 % interval of Student's t; folds are averaged before, seeds are what is counted."""
     mean = math.fsum(values) / len(values)
@@ -113,45 +97,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
         adjusted[place] = highest
     return adjusted
-
-
-def judge(frame: pl.DataFrame, claims: Sequence[Claim], objective: str) -> list[Verdict]:
-    """A verdict per claim, in their order: by the Holm-adjusted p-value, never by the means.
-
-    A claim with fewer than two pairs is undecided and counts in Holm's family with p = 1, so that the family is the
-    spec's from the first seed on.
-
-    Args:
-        frame: ``StudyStore.frame()``.
-        claims: all claims of the study, which are Holm's family.
-        objective: the metric of the claims that name none.
-    """
-    compared = [_compared(frame, claim, claim.metric or objective) for claim in claims]
-    adjusted = holm([1.0 if verdict.p is None else verdict.p for verdict in compared])
-    return [_judged(verdict, p) for verdict, p in zip(compared, adjusted, strict=True)]
-
-
-def _compared(frame: pl.DataFrame, claim: Claim, metric: str) -> Verdict:
-    """A claim by itself, undecided still."""
-    scores = by_seed(frame, metric)
-    left, right = scores.get(claim.left, {}), scores.get(claim.right, {})
-    seeds = [seed for seed in left if seed in right]
-    differences = [left[seed] - right[seed] for seed in seeds]
-    p = None
-    if len(seeds) > 1:
-        p = p_value(differences, max(abs(arm[seed]) for arm in (left, right) for seed in seeds))
-    difference = t_interval(differences) if seeds else None
-    return Verdict(replace(claim, metric=metric), len(seeds), difference, p, None, "undecided")
-
-
-def _judged(verdict: Verdict, adjusted: float) -> Verdict:
-    """A claim as one of its family."""
-    if verdict.p is None or verdict.difference is None:
-        return verdict
-    if adjusted >= LEVEL:
-        return replace(verdict, adjusted=adjusted)
-    claimed = (verdict.difference.mean > 0) == (verdict.claim.sign == ">")
-    return replace(verdict, adjusted=adjusted, outcome="held" if claimed else "reversed")
 
 
 def effect_size(differences: Sequence[float], largest: float) -> float | None:
@@ -290,7 +235,10 @@ def by_seed(frame: pl.DataFrame, metric: str) -> dict[str, dict[int, float]]:
 
 
 def summarise_arms(
-    frame: pl.DataFrame, metric: str, against: Mapping[str, str] = MappingProxyType({})
+    frame: pl.DataFrame,
+    metric: str,
+    against: Mapping[str, str] = MappingProxyType({}),
+    interval: Callable[[list[float]], Interval] = t_interval,
 ) -> list[ArmSummary]:
     """Mean and spread of every arm, and its difference to another one; the full model first.
 
@@ -298,6 +246,7 @@ def summarise_arms(
         frame: ``StudyStore.frame()``.
         metric: of the scores.
         against: which other arm, where it is not the full model.
+        interval: of differences; ``relab.sequential`` has the one for adaptive seeds.
     """
     scores = by_seed(frame, metric)
     summaries = []
@@ -310,7 +259,7 @@ def summarise_arms(
                 seeds=len(own),
                 mean=math.fsum(own.values()) / len(own),
                 deviation=_deviation(list(own.values())) if len(own) > 1 else None,
-                difference=t_interval(shared) if shared and arm != FULL else None,
+                difference=interval(shared) if shared and arm != FULL else None,
                 pairs=len(shared),
                 against=against.get(arm, FULL),
             )

@@ -148,7 +148,7 @@ def plan(spec: "Spec", method: Method[Any], corpora: Mapping[Fold | None, str], 
         to_draw = spec.points * len(corpora) - len(trials)
     else:
         arms = spec.designed(method).arms
-        for seed in spec.seeds:
+        for seed in spec.all_seeds:
             for arm in arms:
                 trials += planner.trials(len(trials), arm, {}, [seed])
     return Plan(tuple(trials), frozenset(trial.key for trial in trials if trial.key in finished), to_draw)

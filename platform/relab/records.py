@@ -241,6 +241,8 @@ class Description(_Record):
     """The components that are off in each arm."""
     against: dict[str, str] = {}
     """The arm that an arm's difference is taken to, where that is not the full model."""
+    looks: tuple[int, ...] = ()
+    """Of a study with adaptive seeds: after how many of them its arms are tested."""
     claims: tuple[WrittenClaim, ...] = ()
     published: str | None = None
     revision: str

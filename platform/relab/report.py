@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,27 +17,33 @@ from relab.analysis import (
     LEVEL,
     ArmSummary,
     Interval,
-    Verdict,
     best_parameters,
+    by_seed,
     cost,
-    judge,
     search_ranking,
     summarise_arms,
+    t_interval,
 )
 from relab.designs import FULL
+from relab.effects import Effect, effects
 from relab.estimate import Estimate
 from relab.method import Objective
 from relab.plan import SWEEP, Plan
 from relab.progress import duration
 from relab.published import Entry, differences, find
 from relab.records import Description, Holder, StudyStore
+from relab.sequential import arm_standings, repeated_interval
 from relab.spec import Spec
+from relab.verdicts import Verdict, judge
 
 SHOWN = 10
 """Points of a search that the terminal and the Markdown report show."""
 
 HERE = "here: "
 """Marks our arms among the rows of a paper."""
+
+FACTORIAL = ("pairs", "full")
+"""Designs that tell what two components do together."""
 
 VERDICT_HEAD = ("claim", "pairs", "difference", "95 % interval", "p", "adjusted p", "verdict")
 
@@ -98,8 +105,13 @@ def study_tables(study: StudyStore) -> list[RenderableType]:
     if described.kind == "sweep":
         return _search_tables(described, frame)
     metrics = _metrics_shown(described, frame)
-    tables = [_arms_table(described, summarise_arms(frame, metric, described.against), metric) for metric in metrics]
-    return tables + _verdict_tables(verdicts(study)) + _published_tables(study)
+    tables: list[Any] = [_arms_table(described, _summaries(described, frame, metric), metric) for metric in metrics]
+    for head, rows in (_standing_rows(described, frame), _effect_rows(described, frame)):
+        if rows:
+            tables.append(_table(*head))
+            for row in rows:
+                tables[-1].add_row(*row)
+    return [*tables, *_verdict_tables(verdicts(study)), *_published_tables(study)]
 
 
 def study_data(study: StudyStore) -> dict[str, Any]:
@@ -121,9 +133,13 @@ def study_data(study: StudyStore) -> dict[str, Any]:
         rows = [row | {"parameters": json.loads(row["parameters"])} for row in ranking.iter_rows(named=True)]
         return data | {"best": rows[0] if rows else None, "points": rows}
     metrics = _metrics_shown(described, frame)
-    data["metrics"] = {
-        metric: [asdict(s) for s in summarise_arms(frame, metric, described.against)] for metric in metrics
-    }
+    data["metrics"] = {metric: [asdict(s) for s in _summaries(described, frame, metric)] for metric in metrics}
+    if described.looks:
+        scores = by_seed(frame, described.objective)
+        found = arm_standings(scores, described.arms, described.against, described.looks)
+        data["standings"] = {arm: asdict(standing) for arm, standing in found.items()}
+    if described.spec.get("design") in FACTORIAL:
+        data["effects"] = [asdict(effect) for effect in _effects(described, frame)]
     if described.claims:
         data["claims"] = [_verdict_data(verdict) for verdict in verdicts(study)]
     if described.published is not None:
@@ -136,7 +152,7 @@ def study_data(study: StudyStore) -> dict[str, Any]:
 def verdicts(study: StudyStore) -> list[Verdict]:
     """What the study's results say of its claims."""
     described = study.description()
-    return judge(study.frame(), described.claims, described.objective) if described.claims else []
+    return judge(study.frame(), described.claims, described.objective, described.looks) if described.claims else []
 
 
 def figure_metrics(study: StudyStore) -> list[str]:
@@ -161,7 +177,9 @@ def markdown(study: StudyStore, figures: Mapping[str, str] = MappingProxyType({}
         parts.append(_search_markdown(described, frame))
     else:
         for metric in _metrics_shown(described, frame):
-            parts.append(_arms_markdown(described, summarise_arms(frame, metric, described.against), metric))
+            parts.append(_arms_markdown(described, _summaries(described, frame, metric), metric))
+        for head, rows in (_standing_rows(described, frame), _effect_rows(described, frame)):
+            parts.append(_markdown_table(list(head), rows) if rows else "")
         parts += [_verdict_markdown(verdicts(study)), _published_markdown(study)]
     parts += [_figure_markdown(file, caption) for file, caption in figures.items()]
     parts.append(_made_with(frame))
@@ -298,6 +316,42 @@ def _arms_markdown(described: Description, summaries: list[ArmSummary], metric: 
         _markdown_table(head, rows)
         + "\n\nDifferences are taken within the seed; the interval is Student's t over the seeds."
     )
+
+
+def _summaries(described: Description, frame: pl.DataFrame, metric: str) -> list[ArmSummary]:
+    """The arms on one metric; where seeds are adaptive, with repeated intervals."""
+    interval = partial(repeated_interval, looks=described.looks) if described.looks else t_interval
+    return summarise_arms(frame, metric, described.against, interval)
+
+
+def _standing_rows(described: Description, frame: pl.DataFrame) -> tuple[tuple[str, ...], list[list[str]]]:
+    """How the arms of a study with adaptive seeds stand on its objective."""
+    found = {}
+    if described.looks and len(frame):
+        scores = by_seed(frame, described.objective)
+        found = arm_standings(scores, described.arms, described.against, described.looks)
+    rows = [
+        [arm, str(each.seeds), f"{each.p:.4f}", f"{each.adjusted:.4f}", each.outcome] for arm, each in found.items()
+    ]
+    return ("arm", "seeds looked at", "sequential p", "adjusted p", "outcome"), rows
+
+
+def _effects(described: Description, frame: pl.DataFrame) -> list[Effect]:
+    scores = by_seed(frame, described.objective)
+    return effects(
+        {frozenset(described.off[arm]): own for arm, own in scores.items() if arm in described.off}, described.mode
+    )
+
+
+def _effect_rows(described: Description, frame: pl.DataFrame) -> tuple[tuple[str, ...], list[list[str]]]:
+    """What each component does by itself, and each two together, where the design can tell."""
+    found = _effects(described, frame) if described.spec.get("design") in FACTORIAL and len(frame) else []
+    rows = [
+        [" × ".join(each.components), str(each.seeds), *_difference_cells(each.change), f"{each.adjusted:.4f}",
+         each.sentence]
+        for each in found
+    ]  # fmt: skip
+    return ("effect", "seeds", "change", "95 % interval", "adjusted p", "in words"), rows
 
 
 def _published_rows(study: StudyStore, entry: Entry, spread: bool) -> list[tuple[str, str, list[str]]]:

@@ -10,13 +10,14 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relab.analysis import LEVEL, ROUNDING, Verdict, holm, judge, p_value, t_interval
+from relab.analysis import LEVEL, ROUNDING, holm, p_value, t_interval
 from relab.claims import Claim, parse
 from relab.cli import main
 from relab.designs import FULL
 from relab.environment import Environment
 from relab.plan import PlannedTrial
 from relab.records import Description, Result, Store, StudyStore
+from relab.verdicts import Verdict, judge
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from relab.adaptive import AdaptiveSource
 from relab.corpus import describe
 from relab.designs import FULL
 from relab.errors import RelabError
@@ -111,6 +112,9 @@ class _Job:
             fingerprints = self.data.fingerprints()
             return sweep_source(self.spec, self.method, fingerprints, self.study), self.spec.points * len(fingerprints)
         trials = plan(self.spec, self.method, self.data.fingerprints(), ()).trials
+        if isinstance(self.spec, AblationSpec) and self.spec.looks:
+            metric, against = self.spec.aim(self.method).metric, self.study.description().against
+            return AdaptiveSource(trials, self.spec.looks, metric, against), len(trials)
         return ListSource(trials), len(trials)
 
     def _drive(self, source: Source, title: str, total: int | None, listeners: Sequence[Listener]) -> Run:
@@ -167,6 +171,7 @@ def _description(spec: Spec, data: Data) -> Description:
         arms={arm.name: dict(arm.changes) for arm in arms},
         off={arm.name: arm.off for arm in arms},
         against={arm.name: arm.against for arm in arms if arm.against != FULL},
+        looks=spec.looks if isinstance(spec, AblationSpec) else (),
         claims=spec.claims if isinstance(spec, AblationSpec) else (),
         published=spec.published if isinstance(spec, AblationSpec) else None,
         revision=revision(spec, data.method, data.fingerprints()),

@@ -289,6 +289,10 @@ class MethodCheck:
             if name not in known:
                 self.problems.add(location, f"{self.method.name} has no component {name!r}; {meant(str(name), known)}")
                 continue
+            missing = [field for field in known[name].off if field not in self.fields]
+            if missing:
+                self.problems.add(location, f"{name} turns off {missing[0]!r}, which {self.method.name} has not")
+                continue
             self._removable(location, name, known[name].off)
             for other in known[name].requires:
                 if other not in chosen:

@@ -1,12 +1,13 @@
 """What a spec says, once it is known to be right: frozen, typed, with the defaults filled in."""
 
+import itertools
 import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_validator
 
 from relab.claims import WrittenClaim
 from relab.designs import DESIGNS, FULL, Arm, Design
@@ -157,11 +158,11 @@ class BaseSpec(Config):
     def single(self) -> "TrainingSpec":
         """The base configuration alone, on the first seed."""
         shared = {name: getattr(self, name) for name in BaseSpec.model_fields}
-        return TrainingSpec(**shared, seeds=self.first_seeds)
+        return TrainingSpec(**shared, seeds=self.all_seeds[:1])
 
     @property
-    def first_seeds(self) -> tuple[int, ...]:
-        """The first training seed."""
+    def all_seeds(self) -> tuple[int, ...]:
+        """The seeds of training."""
         return (0,)
 
 
@@ -179,7 +180,7 @@ class SweepSpec(BaseSpec):
     """Of every training run: a sweep compares settings under one seed."""
 
     @property
-    def first_seeds(self) -> tuple[int, ...]:
+    def all_seeds(self) -> tuple[int, ...]:
         return (self.seed,)
 
     @property
@@ -195,21 +196,27 @@ def _seeds(value: Any) -> Any:
     return tuple(range(value)) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else value
 
 
-class _Seeded(BaseSpec):
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+def _distinct(value: Any) -> Any:
+    if isinstance(value, tuple) and len(set(value)) < len(value):
+        raise ValueError("a seed comes twice")
+    return value
 
-    _count = field_validator("seeds", mode="before")(_seeds)
 
-    @field_validator("seeds")
+Seeds = Annotated[tuple[int, ...], Field(min_length=1), AfterValidator(_distinct)]
+
+
+class AdaptiveSeeds(Config):
+    """As many seeds as a verdict needs: after each look, the arms that are settled get no more of them."""
+
+    looks: tuple[int, ...] = Field(min_length=1)
+    """Numbers of seeds, increasing; Jennison & Turnbull's group-sequential test (docs/comparing.md)."""
+
+    @field_validator("looks")
     @classmethod
-    def _distinct(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError("a seed comes twice")
+    def _increasing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(b <= a for a, b in itertools.pairwise((1, *value))):
+            raise ValueError(f"looks are increasing numbers of seeds, at least 2 each, not {list(value)}")
         return value
-
-    @property
-    def first_seeds(self) -> tuple[int, ...]:
-        return self.seeds[:1]
 
 
 class ArmChoice(Config):
@@ -219,16 +226,34 @@ class ArmChoice(Config):
     set: dict[str, Any] = {}
 
 
-class AblationSpec(_Seeded):
+class AblationSpec(BaseSpec):
     """An ablation."""
 
     kind = "ablation"
     design: Literal["leave_one_out", "add_one", "cumulative", "pairs", "full", "arms"]
     components: tuple[str, ...] | None = None
     named: dict[str, ArmChoice] = Field({}, alias="arms")
+    seeds: Seeds | AdaptiveSeeds = (0,)
     claims: tuple[WrittenClaim, ...] = ()
     """What the study is to show of its arms; each is judged, and the exit status says if one is reversed."""
     published: str | None = None
+
+    @field_validator("seeds", mode="wrap")
+    @classmethod
+    def _either(cls, value: Any, _: Any) -> Any:
+        """By its form, so that a mistake is told of the one that was meant."""
+        kind: Any = AdaptiveSeeds if isinstance(value, Mapping | AdaptiveSeeds) else Seeds
+        return TypeAdapter(kind).validate_python(_seeds(value))
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Of adaptive seeds; none where their number is fixed."""
+        return self.seeds.looks if isinstance(self.seeds, AdaptiveSeeds) else ()
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Every seed that an arm may be trained on."""
+        return tuple(range(self.seeds.looks[-1])) if isinstance(self.seeds, AdaptiveSeeds) else self.seeds
 
     def designed(self, method: Method[Any]) -> Design:
         known = {component.name: component for component in method.components}
@@ -245,10 +270,17 @@ class AblationSpec(_Seeded):
         return Design(tuple(arms))
 
 
-class TrainingSpec(_Seeded):
+class TrainingSpec(BaseSpec):
     """A configuration to train, nothing varied."""
 
     kind = "training"
+    seeds: Seeds = (0,)
+
+    _count = field_validator("seeds", mode="before")(_seeds)
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        return self.seeds
 
 
 Spec = SweepSpec | AblationSpec | TrainingSpec
