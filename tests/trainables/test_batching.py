@@ -36,3 +36,24 @@ def test_items_of_a_batch_are_of_similar_length() -> None:
     assert padding < 0.05 * sum(lengths)
     longest = [max(lengths[n] for n in batch) for batch in batches]
     assert longest != sorted(longest), "batches come in any order, not from short to long"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=20), st.integers(2, 6), st.integers(0, 99))
+def test_items_of_a_group_stay_together(sizes: list[int], size: int, seed: int) -> None:
+    """A group is parted by the cut between two batches at most where it fits into one, and by a pool's end."""
+    groups = [group for group, count in enumerate(sizes) for _ in range(count)]
+    lengths = [1 + group % 3 for group in groups]
+    batches = list(cut(lengths, size, torch.Generator().manual_seed(seed), groups))
+    assert sorted(number for batch in batches for number in batch) == list(range(len(groups)))
+    for batch in batches:
+        runs = [
+            groups[number]
+            for place, number in enumerate(batch)
+            if not place or groups[number] != groups[batch[place - 1]]
+        ]
+        assert len(runs) == len(set(runs))
+    parted = sum(
+        len({place for place, batch in enumerate(batches) for n in batch if groups[n] == g}) - 1 for g in set(groups)
+    )
+    assert parted < len(batches)

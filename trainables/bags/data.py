@@ -21,7 +21,18 @@ UNKNOWN, END, START = 0, 1, 2
 SPECIAL = 3
 
 
-class BagDataConfig(Config):
+class WordChoice(Config):
+    """Which words have a vector of their own."""
+
+    vocabulary: int | None = Field(None, ge=1)
+    """Only the first so many pre-trained vectors are used."""
+    other_words: Literal["unknown", "drawn"] = "unknown"
+    """A word without a pre-trained vector: the one vector for all unknown words, or a drawn one if train has it."""
+    min_count: int = Field(1, ge=1)
+    """How often train must have a word for it to get a drawn vector."""
+
+
+class BagDataConfig(WordChoice):
     """What preparing a corpus of mentions depends on."""
 
     bags: Literal["pair", "pair_relation"] = "pair"
@@ -40,12 +51,6 @@ class BagDataConfig(Config):
     """How: into consecutive parts, or so that the last part is the last ``max_mentions`` ones, whatever overlaps."""
     split_in_evaluation: bool = False
     """Whether bags of dev and test are split too, which counts a pair and its positives several times."""
-    vocabulary: int | None = Field(None, ge=1)
-    """Only the first so many pre-trained vectors are used."""
-    other_words: Literal["unknown", "drawn"] = "unknown"
-    """A word without a pre-trained vector: the one vector for all unknown words, or a drawn one if train has it."""
-    min_count: int = Field(1, ge=1)
-    """How often train must have a word for it to get a drawn vector."""
 
 
 def prepare_bags(corpus: Corpus[Mention], data: BagDataConfig) -> Prepared:
@@ -94,7 +99,7 @@ def prepare_bags(corpus: Corpus[Mention], data: BagDataConfig) -> Prepared:
 
 
 @dataclass(frozen=True)
-class _Table:
+class WordRows:
     """The word table of one language; ``row`` gives the row of each of the corpus' words."""
 
     row: npt.NDArray[np.int32]
@@ -120,15 +125,24 @@ def _kept(mentions: Mentions, data: BagDataConfig, training: bool) -> Mentions:
     return mentions.where(mentions.lengths <= data.max_tokens)
 
 
-def _table(language: str, splits: Mapping[str, Mentions], vectors: WordVectors | None, data: BagDataConfig) -> _Table:
+def _table(language: str, splits: Mapping[str, Mentions], vectors: WordVectors | None, data: BagDataConfig) -> WordRows:
     """Which words of a language have a row of their own, and which row."""
     symbols = next(iter(splits.values())).symbols
     counts = {name: _word_counts(mentions, symbols.languages[language]) for name, mentions in splits.items()}
+    return word_rows(symbols.words.names, counts, vectors, data)
+
+
+def word_rows(
+    names: Sequence[str],
+    counts: Mapping[str, npt.NDArray[np.int64]],
+    vectors: WordVectors | None,
+    data: WordChoice,
+) -> WordRows:
+    """Which of the words ``names`` has a row of its own, and which row; ``counts`` says how often each split has it."""
     used = np.flatnonzero(np.sum(list(counts.values()), axis=0))
     known = {}
     if vectors is not None:
         known = {word: place for place, word in enumerate(vectors.words[: data.vocabulary])}
-    names = symbols.words.names
     with_vector = [number for number in used.tolist() if names[number] in known]
     drawn: list[int] = []
     if data.other_words == "drawn" or vectors is None:
@@ -139,7 +153,7 @@ def _table(language: str, splits: Mapping[str, Mentions], vectors: WordVectors |
     row[drawn + with_vector] = np.arange(SPECIAL, SPECIAL + len(drawn) + len(with_vector))
     matrix = None if vectors is None else vectors.matrix[[known[names[number]] for number in with_vector]]
     words = tuple(names[number] for number in drawn + with_vector)
-    return _Table(row, words, len(drawn), None if matrix is None else matrix.astype(np.float32))
+    return WordRows(row, words, len(drawn), None if matrix is None else matrix.astype(np.float32))
 
 
 def _word_counts(mentions: Mentions, language: int) -> npt.NDArray[np.int64]:

@@ -17,13 +17,18 @@ class WordTable(nn.Module):
 
     known: Tensor
 
-    def __init__(self, split: Split, language: str, *, size: int, trainable: bool) -> None:
-        """Take the vectors of ``language`` from what is shared between splits; without any, rows have ``size``."""
+    def __init__(self, split: Split, language: str, *, size: int, trainable: bool, pretrained: bool = True) -> None:
+        """Take the vectors of ``language`` from what is shared between splits; without any, rows have ``size``.
+
+        With ``pretrained`` off the same words have rows of ``size`` to be drawn, all of them trained.
+        """
         super().__init__()
-        vectors = split.shared.get(f"vectors/{language}")
+        vectors, drawn = split.shared.get(f"vectors/{language}"), int(split.shared[f"drawn/{language}"])
+        if vectors is not None and not pretrained:
+            drawn, vectors = drawn + len(vectors), None
         if vectors is None:
             vectors = torch.empty(0, size)
-        self.own = nn.Parameter(torch.empty(SPECIAL + int(split.shared[f"drawn/{language}"]), vectors.shape[1]))
+        self.own = nn.Parameter(torch.empty(SPECIAL + drawn, vectors.shape[1]))
         if trainable and len(vectors):
             self.known = nn.Parameter(vectors.clone())
         else:

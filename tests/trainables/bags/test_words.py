@@ -38,6 +38,15 @@ def test_without_vectors_all_rows_are_drawn_and_have_the_given_size() -> None:
     words = table(vectors=False)
     assert words.dimension == 5
     assert torch.equal(words(torch.tensor([0, 4])), words.own[[0, 4]])
+
+
+def test_the_same_rows_can_be_drawn_in_place_of_pretrained_ones() -> None:
+    words = WordTable(split(), "en", size=5, trainable=False, pretrained=False)
+    assert words.own.shape == (SPECIAL + DRAWN + KNOWN, 5) and not len(words.known)
+    assert words.own.requires_grad
+    torch.nn.init.normal_(words.own)
+    rows = torch.arange(SPECIAL + DRAWN + KNOWN)
+    assert torch.equal(words(rows), words.own)
     assert {name for name, _ in table(vectors=False, trainable=True).named_parameters()} == {"own"}
 
 

@@ -1,0 +1,52 @@
+"""SENT: sentence-level relation extraction from noisy labels by negative training (Ma et al., ACL 2021)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from relab.corpus import Corpus
+from relab.method import Component, Method, Objective, Scores
+from relab.prepared import Prepared, Split
+from relab.trial import Checkpoint, Trial
+
+from trainables.corpora.sentences import LabelledSentence
+from trainables.sent import loop
+from trainables.sent.config import COMPONENTS, PRESETS, SentConfig
+from trainables.sent.evaluation import METRICS, evaluate
+from trainables.sent.record import QUALITY
+from trainables.sentences.data import SentenceDataConfig, prepare_sentences
+
+
+class Sent(Method[SentConfig]):
+    """The relation of two entities in a sentence, from labels that are refined between phases of negative training."""
+
+    name: ClassVar[str] = "sent"
+    title: ClassVar[str] = "relations in sentences from noisy labels by negative training, SENT (Ma 2021)"
+    version: ClassVar[int] = 1
+    Config = SentConfig
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
+    components: ClassVar[tuple[Component, ...]] = COMPONENTS
+    objective: ClassVar[Objective] = Objective("dev/f1", "max")
+    metrics: ClassVar[tuple[str, ...]] = (
+        "train/loss",
+        "train/phase",
+        "train/kept",
+        *(f"train/{name}" for name in QUALITY),
+        *(f"dev/{name}" for name in METRICS),
+    )
+    example: ClassVar[str] = "planted_sentences"
+
+    def prepare(self, corpus: Corpus[LabelledSentence], data: SentenceDataConfig) -> Prepared:
+        """Index words, entity types, spans and labels, and have an encoder read the words if there is one."""
+        return prepare_sentences(corpus, data)
+
+    def train(self, config: SentConfig, data: Prepared, trial: Trial) -> None:
+        """Train, filter, label anew, begin anew; the epoch best on dev counts."""
+        loop.train(config, data, trial)
+
+    def evaluate(self, config: SentConfig, split: Split, weights: Path) -> Scores:
+        """Precision, recall and F1 without NA, with a table per relation."""
+        found = Checkpoint.load(weights)
+        network = loop.build(config, split, final=found.progress["final"])
+        network.load_state_dict(found.weights())
+        return evaluate(network, split)

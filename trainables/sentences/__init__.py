@@ -1,0 +1,1 @@
+"""What classifiers of single sentences share: labelled sentences as tensors, batches, encoders."""
