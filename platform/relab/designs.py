@@ -80,6 +80,8 @@ DESIGNS: Mapping[str, Callable[[Sequence[Component]], Design]] = MappingProxyTyp
     {each.__name__: each for each in (leave_one_out, add_one, cumulative, pairs, full)}
 )
 """By the name that a spec gives them; ``arms`` names its own."""
+FACTORIAL = ("pairs", "full")
+"""Designs that tell what two components do together."""
 
 
 def switched(base: Mapping[str, Any], arm: Arm) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from relab.analysis import (
     summarise_arms,
     t_interval,
 )
-from relab.designs import FULL
+from relab.designs import FACTORIAL, FULL
 from relab.effects import Effect, effects
 from relab.estimate import Estimate
 from relab.method import Objective
@@ -41,9 +41,6 @@ SHOWN = 10
 
 HERE = "here: "
 """Marks our arms among the rows of a paper."""
-
-FACTORIAL = ("pairs", "full")
-"""Designs that tell what two components do together."""
 
 VERDICT_HEAD = ("claim", "pairs", "difference", "95 % interval", "p", "adjusted p", "verdict")
 

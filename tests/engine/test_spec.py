@@ -148,6 +148,16 @@ SINGLE = {
         "3: design: 'leave_out' is none of 'leave_one_out', 'add_one', 'cumulative', 'pairs', 'full' or 'arms'",
         "did you mean 'leave_one_out'?",
     ),
+    "looks": (
+        HEAD + "design: leave_one_out\ncomponents: [crf]\nseeds: {looks: [4, 4]}\n",
+        "5: seeds.looks: looks are increasing numbers of seeds",
+        "not [4, 4]",
+    ),
+    "adaptive seeds of pairs": (
+        HEAD + "design: pairs\ncomponents: [crf, character_embeddings]\nseeds: {looks: [4, 6]}\n",
+        "5: seeds: effects and interactions need the same seeds in all arms",
+        "give their number",
+    ),
     "algorithm": (SPACE + "search: {algorithm: tep}\n", "5: search.algorithm: 'tep' is none of", "did you mean 'tpe'?"),
     "field of base": (
         HEAD + "base:\n  optimizer: {learning_rate: 1}\n",

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from relab.claims import parse
 from relab.corpora import CorpusSource, corpus_names, corpus_source, vector_names
-from relab.designs import DESIGNS, FULL, Design
+from relab.designs import DESIGNS, FACTORIAL, FULL, Design
 from relab.errors import NotFound
 from relab.fields import describe_fields, lookup, nested, overlay
 from relab.method import Component, Config, Method
@@ -147,6 +147,7 @@ class MethodCheck:
             self._preset(("start_from", index), name)
             self._start(("start_from", index), name, space)
         self._components()
+        self._size()
         self._arms()
         objective = self.values.get("objective")
         metric = objective.get("metric") if isinstance(objective, Mapping) else None
@@ -302,12 +303,19 @@ class MethodCheck:
             for other in known[name].conflicts:
                 if other in known and not self._is_off(known[other].off):
                     self.problems.add(location, f"{name} does not go with {other}, which the base leaves on")
+        if self._design() is not None and self.values.get("arms") is not None:
+            self.problems.add(("arms",), "arms belong to `design: arms`")
+
+    def _size(self) -> None:
+        """Whether the design's arms and seeds can tell what it is for."""
+        named, chosen = self.values.get("components"), self._chosen()
+        adaptive = isinstance(self.values.get("seeds"), Mapping)
+        if adaptive and self.values.get("design") in FACTORIAL:
+            self.problems.add(("seeds",), "effects and interactions need the same seeds in all arms: give their number")
         if self.values.get("design") == "full" and len(chosen) > LARGEST_FULL:
             where: Location = ("components",) if isinstance(named, list) else ("design",)
             arms = f"{2 ** len(chosen):,} arms: name at most {LARGEST_FULL} components, or take `pairs`"
             self.problems.add(where, f"every combination of {len(chosen)} is {arms}")
-        if self._design() is not None and self.values.get("arms") is not None:
-            self.problems.add(("arms",), "arms belong to `design: arms`")
 
     def _chosen(self) -> list[Any]:
         """The components of the design, as the spec names them."""
