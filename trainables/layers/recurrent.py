@@ -1,5 +1,6 @@
 """Recurrent layers over padded batches, in which padding changes nothing."""
 
+from itertools import pairwise
 from typing import Literal, cast
 
 import torch
@@ -84,7 +85,7 @@ class PyTorchGRU(nn.GRU):
 
 
 class BidirectionalGRU(nn.Module):
-    """One bidirectional layer, ``hidden`` units per direction, of which only the last states are computed.
+    """One bidirectional layer, ``hidden`` units per direction: its last states, or all of them.
 
     With r, z = σ(W [x; h] + b) a step is h ← z h + (1 − z) c. In TensorFlow's form c = tanh(V x + U (r h) + a), in
     PyTorch's c = tanh(V x + a + r (U h + a')), which no choice of parameters makes equal.
@@ -102,6 +103,24 @@ class BidirectionalGRU(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """[B, T, D] to [B, 2·hidden]: the forward state at the last token beside the backward state at the first."""
+        order, _, _, found = self._run(x, lengths)
+        steps = ((state, after.shape[1]) for state, after in pairwise(found))
+        ended = [state[:, left:] for state, left in steps if left < state.shape[1]]
+        states = torch.cat([found[-1], *reversed(ended)], 1)
+        return torch.empty_like(states).index_copy(1, order, states).transpose(0, 1).flatten(1)
+
+    def states(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """[B, T, D] to [B, T, 2·hidden]; zero beyond each length."""
+        _, row, time, found = self._run(x, lengths)
+        there, back = torch.cat(found[1:], 1)
+        result = x.new_zeros(2, *x.shape[:2], self.hidden)
+        result = result.index_put((torch.zeros_like(row), row, time), there)
+        result = result.index_put((torch.ones_like(row), row, lengths[row] - 1 - time), back)
+        return torch.cat([result[0], result[1]], 2)
+
+    def _run(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """The rows of the batch from long to short; the row and step of each state; the states [2, going, hidden] after
+        each step, before the first one zero."""
         order = lengths.argsort(descending=True, stable=True)
         sorted_lengths = lengths[order]
         going = sorted_lengths > torch.arange(x.shape[1], device=x.device)[:, None]
@@ -111,14 +130,10 @@ class BidirectionalGRU(nn.Module):
         parts = zip(self.left_to_right.joined(), self.right_to_left.joined(), strict=True)
         of_input, of_state, bias, inside = (torch.stack(part) for part in parts)
         steps = torch.split(torch.baddbmm(bias[:, None], both, of_input.mT), counts, 1)
-        state, ended = x.new_zeros(2, len(x), self.hidden), []
+        found = [x.new_zeros(2, len(x), self.hidden)]
         for step in steps:
-            if step.shape[1] < state.shape[1]:
-                state, done = torch.split(state, [step.shape[1], state.shape[1] - step.shape[1]], 1)
-                ended.append(done)
-            state = self._next(step, state, of_state, inside)
-        states = torch.cat([state, *reversed(ended)], 1)
-        return torch.empty_like(states).index_copy(1, order, states).transpose(0, 1).flatten(1)
+            found.append(self._next(step, found[-1][:, : step.shape[1]], of_state, inside))
+        return order, order[row], time, found
 
     def _next(self, step: Tensor, state: Tensor, of_state: Tensor, inside: Tensor) -> Tensor:
         """The states after a step whose products with the input are ``step`` [2, B, 3·hidden]."""

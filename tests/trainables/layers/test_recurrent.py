@@ -183,3 +183,16 @@ def test_both_forms_of_a_gru_are_two_functions() -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_no_sentence_gives_no_state(form: Form) -> None:
     assert gru(3, 4, form)(torch.empty(0, 0, 3, dtype=torch.float64), torch.empty(0, dtype=torch.long)).shape == (0, 8)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_all_states_end_in_the_last_ones_and_are_those_of_shorter_sentences(form: Form) -> None:
+    made, lengths = gru(3, 4, form), torch.tensor([2, 6, 1, 6, 4])
+    x = torch.randn(5, 8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    states, row = made.states(x, lengths), torch.arange(5)
+    assert states.shape == (5, 8, 8)
+    torch.testing.assert_close(torch.cat([states[row, lengths - 1, :4], states[:, 0, 4:]], 1), made(x, lengths))
+    for end in range(1, 7):
+        cut_off = made(x, lengths.clamp(max=end))
+        torch.testing.assert_close(states[row, lengths.clamp(max=end) - 1, :4], cut_off[:, :4])
+    assert not states[torch.arange(8) >= lengths[:, None]].any()
