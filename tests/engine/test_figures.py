@@ -18,6 +18,7 @@ from relab.errors import RelabError, RequestError
 from relab.figures import INSTALL, learning_curves, pictures, precision_recall, vector_maps
 from relab.figures.by_epoch import FEWEST, Curve, seed_curves, smoothed, trend
 from relab.figures.by_recall import GRID, precision_at, recall_shown, seed_precisions
+from relab.figures.by_setting import scores_by_setting, series
 from relab.figures.on_a_plane import POINTS, first_seeds, on_plane, panels
 from relab.plan import Fold, PlannedTrial
 from relab.records import Description, Result, Store, StudyStore
@@ -479,3 +480,59 @@ def test_no_package_is_imported_before_a_figure_is_asked_for() -> None:
     )
     run = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
+
+
+class TestScoresBySetting:
+    def study(self, root: Path, values: Sequence[float] = (1, 5, 15)) -> StudyStore:
+        """Two systems at each ratio under two seeds, and an arm that differs in something else."""
+        configs: dict[str, dict[str, Any]] = {}
+        for ratio in values:
+            configs["full" if ratio == 5 else f"full {ratio}"] = {"tags": True, "data": {"ratio": ratio}}
+            configs[f"bare {ratio}"] = {"tags": False, "data": {"ratio": ratio}}
+        configs["other"] = {"tags": True, "data": {"ratio": 5}, "more": 1}
+        study = Store(root).study("study")
+        study.describe(
+            Description(
+                spec={}, kind="ablation", method="method", objective=METRIC, mode="max", corpus="corpus",
+                protocol="clean", revision="first", arms={name: {"data.ratio": 0} for name in configs},
+                off={name: ("tags",) if name.startswith("bare") else () for name in configs},
+            )
+        )  # fmt: skip
+        for number, (arm, config, seed) in enumerate((a, c, seed) for a, c in configs.items() for seed in (0, 1)):
+            key = f"{number:020}"
+            study.ask(PlannedTrial(number=number, key=key, method="m", arm=arm, seed=seed, config=config, corpus=""))
+            score = 0.9 - 0.01 * config["data"]["ratio"] - (0 if config["tags"] else 0.2) + 0.001 * seed
+            study.store.write_result(
+                Result(
+                    key=key, state="finished", scores={METRIC: score}, reports=1, best=0, weights="w", seconds=1.0,
+                    peak_memory=0, started=0.0, ended=1.0,
+                    environment=Environment(
+                        code="c", commit="", python="3", torch="2", packages={}, device="cpu", world_size=1
+                    ),
+                )
+            )  # fmt: skip
+        return study
+
+    def test_arms_that_differ_in_one_field_alone_make_a_line_each(self, tmp_path: Path) -> None:
+        found = series(self.study(tmp_path))
+        assert list(found) == ["data.ratio"]
+        full, bare = found["data.ratio"]
+        assert (full.name, bare.name) == ("full", "without tags")
+        assert list(full.values) == list(bare.values) == [1, 5, 15] and full.scores.shape == (2, 3)
+        assert full.scores[1] == pytest.approx([0.891, 0.851, 0.751])
+        assert bare.scores == pytest.approx(full.scores - 0.2)
+
+    def test_two_values_are_no_curve(self, tmp_path: Path) -> None:
+        study = self.study(tmp_path, (5, 15))
+        assert series(study) == {}
+        with pytest.raises(RequestError, match="no 3 finished arms that differ in 'data.ratio' alone"):
+            scores_by_setting(study, "data.ratio", tmp_path / "figure.svg")
+
+    def test_the_picture_names_both_and_is_among_the_studys(self, tmp_path: Path) -> None:
+        study = self.study(tmp_path)
+        (picture,) = pictures(study)
+        picture.draw(tmp_path / "figure.svg")
+        svg = (tmp_path / "figure.svg").read_text()
+        said = texts(svg)
+        assert picture.name == "by-data.ratio" and svg.count(BAND) > 0
+        assert {"full (2 seeds)", "without tags (2 seeds)", "data.ratio", METRIC, "1", "5", "15"} <= set(said)

@@ -1,19 +1,20 @@
-"""Figures of a study for a page: metrics by epoch, precision by recall, vectors on a plane."""
+"""Figures of a study for a page: metrics by epoch, scores by a setting, precision by recall, vectors on a plane."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from relab.figures import by_recall, on_a_plane
+from relab.figures import by_recall, by_setting, on_a_plane
 from relab.figures.by_epoch import learning_curves
 from relab.figures.by_recall import precision_recall
+from relab.figures.by_setting import scores_by_setting
 from relab.figures.drawing import INSTALL
 from relab.figures.on_a_plane import vector_maps
 from relab.records import StudyStore
 from relab.report import figure_metrics
 
-__all__ = ["INSTALL", "Picture", "learning_curves", "pictures", "precision_recall", "vector_maps"]
+__all__ = ["INSTALL", "Picture", "learning_curves", "pictures", "precision_recall", "scores_by_setting", "vector_maps"]
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,16 @@ class Picture:
 
 
 def pictures(study: StudyStore) -> list[Picture]:
-    """Learning curves of the report's metrics, and what the tables that its trials keep can show."""
+    """Learning curves of the report's metrics, scores by a field that arms vary, and what the trials' tables show."""
     found = []
     for metric in figure_metrics(study):
         seen = "a point per seed, the LOWESS trend of each arm, its 95 % interval over the seeds."
         found.append(
             Picture(metric.replace("/", "-"), f"`{metric}` by epoch: {seen}", partial(learning_curves, study, metric))
         )
+    for field in by_setting.series(study):
+        caption = f"`{by_setting.metric_of(study)}` by `{field}`: the mean over the seeds, its 95 % interval."
+        found.append(Picture(f"by-{field}", caption, partial(scores_by_setting, study, field)))
     for table in study.table_names():
         if table.endswith(by_recall.SUFFIX) and by_recall.seed_precisions(study.table(table)):
             split = table.removesuffix(by_recall.SUFFIX)
