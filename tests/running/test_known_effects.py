@@ -8,6 +8,8 @@ from relab.report import markdown, study_data
 
 from benchmarks.known_effects import SINGLE, TOGETHER
 
+pytestmark = pytest.mark.ray
+
 SPEC = """
     method: benchmarks.known_effects:KnownEffects
     corpus: {name: planted_joint, train: 8, dev: 8, test: 8}
