@@ -1,6 +1,6 @@
 """Nested settings addressed by dotted names: presets, overrides and ablations all change configs through here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -56,3 +56,9 @@ def describe_fields(model: type[BaseModel], prefix: str = "") -> dict[str, Field
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             found |= describe_fields(info.annotation, f"{prefix}{name}.")
     return found
+
+
+def shortened(names: Sequence[str]) -> list[str]:
+    """Dotted names by their last parts alone, where these tell them apart."""
+    last = [name.rpartition(".")[2] for name in names]
+    return [short if last.count(short) == 1 else name for name, short in zip(names, last, strict=True)]

@@ -27,6 +27,7 @@ from relab.analysis import (
 from relab.designs import FACTORIAL, FULL
 from relab.effects import Effect, effects
 from relab.estimate import Estimate
+from relab.fields import shortened
 from relab.method import Objective
 from relab.plan import SWEEP, Plan
 from relab.progress import duration
@@ -198,7 +199,7 @@ def _search_tables(described: Description, frame: pl.DataFrame) -> list[Renderab
     if not len(ranking):
         return [Text("no trial has finished yet")]
     names = list(best_parameters(ranking))
-    table = _table("", described.objective, *names, "seconds")
+    table = _table("", described.objective, *shortened(names), "time")
     for row in ranking.head(SHOWN).iter_rows(named=True):
         values = json.loads(row["parameters"])
         table.add_row(
@@ -455,7 +456,9 @@ def _short(value: Any) -> str:
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
+    """A table whose first column, and one of changes, wrap at words where the terminal is narrow."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
     for place, column in enumerate(columns):
-        table.add_column(column, no_wrap=place > 0, overflow="fold")
+        wraps = place == 0 or column == "changes"
+        table.add_column(column, no_wrap=not wraps, overflow="fold", min_width=16 if place == 0 and column else None)
     return table

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from relab.fields import describe_fields, flatten, lookup, nested, overlay
+from relab.fields import describe_fields, flatten, lookup, nested, overlay, shortened
 from relab.method import Config
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -98,3 +98,7 @@ def test_every_field_of_a_config_has_a_dotted_name() -> None:
     found = describe_fields(Outer)
     assert list(found) == ["inner", "inner.rate", "inner.size", "perhaps", "name"]
     assert found["inner.rate"].default == 0.5
+
+
+def test_names_are_shortened_as_far_as_they_stay_apart() -> None:
+    assert shortened(["a.b.lr", "a.size", "c.size", "seed"]) == ["lr", "a.size", "c.size", "seed"]
