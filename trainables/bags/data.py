@@ -13,7 +13,7 @@ from relab.method import Config
 from relab.prepared import Prepared, Split
 from torch import Tensor
 
-from trainables.batching import cut
+from trainables.batching import cut, padding
 from trainables.corpora.mentions import Mention, Mentions, by_column
 
 UNKNOWN, END, START = 0, 1, 2
@@ -301,12 +301,8 @@ def batch_of(split: Split, bags: Sequence[int], device: torch.device, *, end: bo
     tensors = split.tensors
     chosen = torch.tensor(bags, dtype=torch.long)
     mentions, bag = ranges(tensors["bag_offsets"], chosen)
-    offsets = tensors["offsets"]
-    lengths = offsets[mentions + 1] - offsets[mentions]
-    place = torch.arange(int(lengths.max()) + end)
-    inside = place < lengths[:, None]
-    source = torch.where(inside, offsets[mentions][:, None] + place, 0)
-    words = torch.where(inside, tensors["words"][source].long(), END)
+    rows = padding(tensors["offsets"], mentions, room=end)
+    lengths, words = rows.lengths, rows.of(tensors["words"], END)
     label, owner = ranges(tensors["label_offsets"], chosen)
     labels = torch.zeros(len(bags), len(split.vocabulary["relations"]))
     labels[owner, tensors["labels"][label]] = 1

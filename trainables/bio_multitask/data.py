@@ -13,7 +13,7 @@ from relab.prepared import Prepared, Split
 from torch import Tensor
 
 from trainables.bags.data import END, WordChoice, word_rows
-from trainables.batching import cut
+from trainables.batching import cut, padding
 from trainables.bio_multitask.extraction import COUNTS, ExtractionConfig, entity_types, extract
 from trainables.corpora.sentences import NO_RELATION, AnnotatedSentence, Entity
 
@@ -125,15 +125,10 @@ def batch_of(split: Split, instances: Sequence[int], device: torch.device) -> Ba
     tensors = split.tensors
     chosen = torch.tensor(instances, dtype=torch.long)
     sentences, sentence = torch.unique(tensors["sentence"][chosen].long(), return_inverse=True)
-    begin = tensors["offsets"][sentences]
-    lengths = tensors["offsets"][sentences + 1] - begin
-    place = torch.arange(int(lengths.max()))
-    inside = place < lengths[:, None]
-    source = torch.where(inside, begin[:, None] + place, 0)
-    words = torch.where(inside, tensors["words"][source].long(), END)
-    tags = torch.where(inside, tensors["tags"][source].long(), OUTSIDE)
+    rows = padding(tensors["offsets"], sentences)
+    words, tags = rows.of(tensors["words"], END), rows.of(tensors["tags"], OUTSIDE)
     spans, labels = tensors["spans"][chosen].long(), tensors["labels"][chosen]
-    return Batch(*(t.to(device) for t in (chosen, words, tags, lengths, sentence, spans, labels)))
+    return Batch(*(t.to(device) for t in (chosen, words, tags, rows.lengths, sentence, spans, labels)))
 
 
 def batches(

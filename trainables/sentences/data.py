@@ -14,7 +14,7 @@ from relab.prepared import Prepared, Split
 from torch import Tensor
 
 from trainables.bags.data import END, WordChoice, word_rows
-from trainables.batching import cut
+from trainables.batching import cut, padding
 from trainables.corpora.sentences import NO_RELATION, LabelledSentence
 from trainables.sentences.pretrained import Pretrained
 
@@ -163,19 +163,15 @@ class Batch:
 def batch_of(split: Split, sentences: Sequence[int] | Tensor, device: torch.device) -> Batch:
     """The sentences of these numbers as a batch."""
     tensors, numbers = split.tensors, torch.as_tensor(sentences, dtype=torch.long)
-    offsets = tensors["offsets"]
-    lengths = offsets[numbers + 1] - offsets[numbers]
-    place = torch.arange(int(lengths.max()))
-    inside = place < lengths[:, None]
-    source = torch.where(inside, offsets[numbers][:, None] + place, 0)
-    words = torch.where(inside, tensors["words"][source].long(), END)
-    tags = torch.where(inside, tensors["tags"][source].long(), UNKNOWN_TAG)
-    batch = Batch(numbers, *(t.to(device) for t in (words, tags, lengths, tensors["spans"][numbers].long())))
+    rows = padding(tensors["offsets"], numbers)
+    words, tags = rows.of(tensors["words"], END), rows.of(tensors["tags"], UNKNOWN_TAG)
+    batch = Batch(numbers, *(t.to(device) for t in (words, tags, rows.lengths, tensors["spans"][numbers].long())))
     if "contextual" in tensors:
-        vectors = tensors["contextual"][source].float() * inside[..., None]
+        vectors = tensors["contextual"][rows.source].float() * rows.inside[..., None]
         return replace(batch, contextual=vectors.to(device))
     if "pieces" in tensors:
-        pieces, owners = _pieces(tensors["pieces"], tensors["piece_offsets"], offsets[numbers], lengths)
+        first = tensors["offsets"][numbers]
+        pieces, owners = _pieces(tensors["pieces"], tensors["piece_offsets"], first, rows.lengths)
         return replace(batch, pieces=pieces.to(device), piece_words=owners.to(device))
     return batch
 
