@@ -158,7 +158,7 @@ def figure_metrics(study: StudyStore) -> list[str]:
     described, reported = study.description(), study.metrics().columns
     wanted = [described.objective]
     if described.published is not None:
-        wanted += [f"dev/{metric}" for metric in find(described.published)[1].metrics]
+        wanted += [metric if "/" in metric else f"dev/{metric}" for metric in find(described.published)[1].metrics]
     return [metric for metric in dict.fromkeys(wanted) if metric in reported]
 
 
@@ -355,7 +355,8 @@ def _effect_rows(described: Description, frame: pl.DataFrame) -> tuple[tuple[str
 def _published_rows(study: StudyStore, entry: Entry, spread: bool) -> list[tuple[str, str, list[str]]]:
     """System, tools and values of each printed row in percent; below a row, our arm that stands for the same system."""
     frame = study.frame()
-    ours = {metric: {s.arm: s for s in summarise_arms(frame, f"test/{metric}")} for metric in entry.metrics}
+    named = {metric: metric if "/" in metric else f"test/{metric}" for metric in entry.metrics}
+    ours = {metric: {s.arm: s for s in summarise_arms(frame, name)} for metric, name in named.items()}
     rows = []
     for row in entry.rows:
         rows.append((row.system, "yes" if row.tools else "", [f"{value:.2f}" for value in row.values]))

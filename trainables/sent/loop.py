@@ -22,7 +22,7 @@ from trainables.sent.config import SentConfig
 from trainables.sent.evaluation import METRICS, evaluate, probabilities
 from trainables.sent.filtering import DROPPED, Refined, refine, thresholds_of
 from trainables.sent.model import SentenceNetwork, complementary_labels, negative_loss, positive_loss
-from trainables.sent.record import NOISE, UNKNOWN_QUALITY, Record, quality, quality_on_noise_split
+from trainables.sent.record import NOISE, UNKNOWN_QUALITY, Record, flagged_labels, quality, quality_on_noise_split
 from trainables.sentences.data import Batch, batch_of, batches
 from trainables.sentences.encoders import AttentionLSTM, EntityPooledLSTM
 
@@ -291,6 +291,7 @@ class Loop:
         self.record.see(progress.phase, self.split, found)
         if self.config.filters and not progress.final:
             self._refine(progress, following, found, on_noise)
+            self.trial.keep("labels", flagged_labels(self.split, self.refined))
         self.record.keep(self.split.vocabulary["relations"], self.trial.keep)
         if not following.over and (following.final or self.config.reinitialisation != "none"):
             self.begin(following)

@@ -8,9 +8,11 @@ import torch
 from relab.prepared import Split
 from torch import Tensor
 
+from trainables.bags.data import SPECIAL
 from trainables.metrics.sentence_classification import NA, Agreement, noise_filter, relabelling
 from trainables.sent.config import FilterConfig
-from trainables.sent.filtering import Refined, Thresholds, flagged_by, thresholds_of
+from trainables.sent.filtering import DROPPED, Refined, Thresholds, flagged_by, thresholds_of
+from trainables.sentences.data import TEXT
 
 BINS = 20
 """Of a histogram of probabilities, from 0 to 1."""
@@ -60,6 +62,34 @@ def quality_on_noise_split(
     thresholds = thresholds_of(probabilities, labels, settings) if own else of_train
     flagged = flagged_by(thresholds, probabilities, labels)
     return UNKNOWN_QUALITY | filter_quality(labels, split.tensors["clean"], flagged)
+
+
+def flagged_labels(split: Split, refined: Refined) -> pl.DataFrame:
+    """The sentences of a split whose label was taken for noise, with the label before and after (Table 5).
+
+    ``after`` is null where the sentence is dropped, ``truth`` where it is not known or no relation of the corpus. A
+    word without a row in the word table is ``_``; entities are marked, [head] and {tail}.
+    """
+    relations, tensors = split.vocabulary["relations"], split.tensors
+    words, offsets = split.vocabulary[f"words/{TEXT}"], tensors["offsets"].tolist()
+
+    def text(number: int) -> str:
+        rows = tensors["words"][offsets[number] : offsets[number + 1]].tolist()
+        told = [words[row - SPECIAL] if row >= SPECIAL else "_" for row in rows]
+        begin, end, tail_begin, tail_end = tensors["spans"][number].tolist()
+        for first, last, marks in ((begin, end, "[]"), (tail_begin, tail_end, "{}")):
+            told[first] = marks[0] + told[first]
+            told[last - 1] += marks[1]
+        return " ".join(told)
+
+    def name(label: int) -> str | None:
+        return relations[label] if DROPPED < label < len(relations) else None
+
+    chosen = refined.flagged.nonzero().squeeze(1).tolist()
+    columns = {"before": tensors["labels"], "after": refined.labels, "truth": tensors["clean"]}
+    values = {what: [name(label) for label in labels[chosen].tolist()] for what, labels in columns.items()}
+    schema = {"sentence": pl.Int64, "text": pl.String} | dict.fromkeys(columns, pl.String)
+    return pl.DataFrame({"sentence": chosen, "text": [text(number) for number in chosen]} | values, schema=schema)
 
 
 @dataclass

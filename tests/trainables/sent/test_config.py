@@ -20,7 +20,7 @@ def test_the_defaults_are_the_papers_for_nyt() -> None:
     assert (config.encoder.kind, config.encoder.hidden, config.head) == ("entity_bilstm", 256, 512)
     assert (config.words.size, config.inputs.tag_size, config.inputs.position_size) == (50, 50, 50)
     assert (config.dropout.input, config.dropout.output) == (0.5, 0.5)
-    assert (config.optimizer.kind, config.optimizer.lr, config.optimizer.weight_decay) == ("adam", 5e-4, 1e-5)
+    assert (config.optimizer.kind, config.optimizer.lr, config.optimizer.weight_decay) == ("adam", 5e-4, 0.0)
     assert (config.schedule.stop, config.relabel.otherwise, config.reinitialisation) == ("dev", "drop", "new")
     assert (config.data.max_tokens, config.data.lower, config.final.words) == (256, True, "drawn")
 
@@ -41,6 +41,7 @@ def test_the_released_codes() -> None:
         assert config.loss.with_replacement
     assert (nyt.schedule.first_epochs, nyt.schedule.epochs, nyt.schedule.iterations) == (15, 10, 15)
     assert (nyt.reinitialisation, nyt.final.epochs, nyt.relabel.threshold) == ("same", 15, 0.7)
+    assert (nyt.optimizer.weight_decay, nyt.batch_size) == (1e-5, 128)
     assert (tacred.schedule.first_epochs, tacred.schedule.epochs, tacred.schedule.iterations) == (50, 50, 4)
     assert (tacred.reinitialisation, tacred.final.epochs, tacred.relabel.threshold) == ("new", 50, 0.8)
     assert (tacred.optimizer.kind, tacred.optimizer.lr, tacred.optimizer.clip_norm) == ("sgd", 1.0, 5.0)

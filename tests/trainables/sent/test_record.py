@@ -13,7 +13,7 @@ from trainables.metrics.sentence_classification import noise_filter
 from trainables.sent.config import FilterConfig, SentConfig
 from trainables.sent.filtering import Refined, Thresholds
 from trainables.sent.loop import train
-from trainables.sent.record import QUALITY, Record, filter_quality, quality, quality_on_noise_split
+from trainables.sent.record import QUALITY, Record, filter_quality, flagged_labels, quality, quality_on_noise_split
 
 NAMES = ("NA", "a", "b")
 
@@ -51,6 +51,22 @@ def test_only_sentences_whose_truth_is_known_count() -> None:
     given = split([1, 1, 2], [-1, 2, -1])
     assert quality(given, refined([-1, -1, -1], [1, 1, 1]))["filter_precision"] == 1
     assert quality(split([1, 1], [-1, -1]), refined([-1, 1], [1, 0])) == dict.fromkeys(QUALITY, 0.0)
+
+
+def test_flagged_sentences_have_their_label_before_and_after() -> None:
+    """Relations that no sentence has, dropped ones and words without a row; the second sentence is not flagged."""
+    tensors = {
+        "labels": torch.tensor([1, 1, 2]),
+        "clean": torch.tensor([3, 1, -1]),
+        "words": torch.tensor([3, 4, 0, 3, 4, 4, 3, 4]),
+        "offsets": torch.tensor([0, 3, 5, 8]),
+        "spans": torch.tensor([[0, 2, 2, 3], [0, 1, 1, 2], [1, 2, 0, 1]]),
+    }
+    given = Split("train", tensors, {}, {"relations": NAMES, "words/text": ("ada", "met")})
+    assert flagged_labels(given, refined([0, 1, -1], [1, 0, 1])).rows() == [
+        (0, "[ada met] {_}", "a", "NA", None),
+        (2, "{met} [ada] met", "b", None, None),
+    ]
 
 
 def test_the_noise_split_has_thresholds_of_train_or_its_own() -> None:
