@@ -14,11 +14,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from relab.corpus import Corpus, digest
+from relab.corpus import Corpus
 
 from trainables.corpora.json_values import json_object, span, value, words
-from trainables.corpora.labelled import LabelledOptions, collect, finish
-from trainables.corpora.problems import read_bytes, text_lines
+from trainables.corpora.labelled import LabelledOptions, collect, read_splits
+from trainables.corpora.problems import text_lines
 from trainables.corpora.sentences import LabelledSentence
 
 VERSION = 1
@@ -34,14 +34,7 @@ def read_labelled_lines(name: str, files: Mapping[str, Path], options: LabelledO
     Raises:
         DataError: ``file:line: reason`` for the malformed lines of the first file that has any.
     """
-    parts = ["labelled_lines", str(VERSION), options.model_dump_json()]
-    counts: Counter[str] = Counter()
-    splits = {}
-    for split, path in files.items():
-        data = read_bytes(path)
-        parts += [split, digest(data)]
-        splits[split] = parse_labelled_lines(data, path, options, counts)
-    return finish(name, splits, digest(*parts), counts, options)
+    return read_splits("labelled_lines", VERSION, name, files, options, parse_labelled_lines)
 
 
 def parse_labelled_lines(

@@ -12,7 +12,7 @@ from relab.corpus import Corpus, digest
 from relab.errors import DataError
 
 from trainables.corpora.noisy import NoiseOptions, with_noise
-from trainables.corpora.problems import Problems
+from trainables.corpora.problems import Problems, read_bytes
 from trainables.corpora.sentences import LabelledSentence, Span
 
 BLANKS = frozenset(string.whitespace)
@@ -28,6 +28,33 @@ class LabelledOptions(NoiseOptions):
     """``drop`` leaves out malformed items, and counts them."""
     dev_share: float = Field(0.1, ge=0, lt=1)
     """Without a dev file: this share of the training documents is dev, by a hash of their names."""
+
+
+Options = TypeVar("Options", bound=LabelledOptions)
+
+
+def read_splits(
+    form: str,
+    version: int,
+    name: str,
+    files: Mapping[str, Path],
+    options: Options,
+    parse: Callable[[bytes, Path, Options, Counter[str]], list[LabelledSentence]],
+) -> Corpus[LabelledSentence]:
+    """The corpus of one file per split, each read by ``parse``; ``form`` and its ``version`` enter the fingerprint.
+
+    Raises:
+        DataError: as ``parse``.
+        RequestError: as ``finish``.
+    """
+    parts = [form, str(version), options.model_dump_json()]
+    counts: Counter[str] = Counter()
+    splits = {}
+    for split, path in files.items():
+        data = read_bytes(path)
+        parts += [split, digest(data)]
+        splits[split] = parse(data, path, options, counts)
+    return finish(name, splits, digest(*parts), counts, options)
 
 
 def collect(

@@ -17,10 +17,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from relab.corpus import Corpus, digest
+from relab.corpus import Corpus
 
-from trainables.corpora.labelled import LabelledOptions, check_relation, collect, finish
-from trainables.corpora.problems import decode, read_bytes, text_lines
+from trainables.corpora.labelled import LabelledOptions, check_relation, collect, read_splits
+from trainables.corpora.problems import decode, text_lines
 from trainables.corpora.sentences import NO_RELATION, LabelledSentence, Span
 
 VERSION = 1
@@ -44,14 +44,7 @@ def read_semeval(name: str, files: Mapping[str, Path], options: LabelledOptions)
         DataError: ``file:line: reason`` for the malformed items of the first file that has any; the line is an item's
             first.
     """
-    parts = ["semeval", str(VERSION), options.model_dump_json()]
-    counts: Counter[str] = Counter()
-    splits = {}
-    for split, path in files.items():
-        data = read_bytes(path)
-        parts += [split, digest(data)]
-        splits[split] = parse_semeval(data, path, options, counts)
-    return finish(name, splits, digest(*parts), counts, options)
+    return read_splits("semeval", VERSION, name, files, options, parse_semeval)
 
 
 def parse_semeval(data: bytes, path: Path, options: LabelledOptions, counts: Counter[str]) -> list[LabelledSentence]:

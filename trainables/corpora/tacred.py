@@ -16,11 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from relab.corpus import Corpus, digest
+from relab.corpus import Corpus
 
 from trainables.corpora.json_values import json_list, mapping, value, words
-from trainables.corpora.labelled import LabelledOptions, check_span, collect, finish
-from trainables.corpora.problems import read_bytes
+from trainables.corpora.labelled import LabelledOptions, check_span, collect, read_splits
 from trainables.corpora.sentences import NO_RELATION, LabelledSentence, Span
 
 VERSION = 1
@@ -44,14 +43,7 @@ def read_tacred(name: str, files: Mapping[str, Path], options: TacredOptions) ->
         DataError: ``file: item number: reason`` for the malformed items of the first file that has any.
         RequestError: noise for a corpus that has it already.
     """
-    parts = ["tacred", str(VERSION), options.model_dump_json()]
-    counts: Counter[str] = Counter()
-    splits = {}
-    for split, path in files.items():
-        data = read_bytes(path)
-        parts += [split, digest(data)]
-        splits[split] = parse_tacred(data, path, options, counts)
-    return finish(name, splits, digest(*parts), counts, options)
+    return read_splits("tacred", VERSION, name, files, options, parse_tacred)
 
 
 def parse_tacred(data: bytes, path: Path, options: TacredOptions, counts: Counter[str]) -> list[LabelledSentence]:

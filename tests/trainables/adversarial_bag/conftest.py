@@ -1,15 +1,12 @@
-"""Small generated bags, small networks, and trials."""
+"""Small generated bags and small networks."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from relab.corpus import Corpus
 from relab.fields import overlay
 from relab.prepared import Prepared
-from relab.trial import Trial
 
 from trainables.adversarial_bag.config import BagConfig
 from trainables.bags.data import prepare_bags
@@ -23,12 +20,6 @@ SMALL = {
     "optimizer.lr": 1e-2,
 }
 PLANTED = {"train": 40, "dev": 20, "test": 20, "relations": 4, "unrelated": 0.4, "words": 40, "dimension": 6}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """These networks are too small to share between cores."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -50,13 +41,3 @@ def corpus() -> Corpus[Mention]:
 @pytest.fixture(scope="session")
 def prepared(corpus: Corpus[Mention], small: Callable[..., BagConfig]) -> Prepared:
     return prepare_bags(corpus, small().data)
-
-
-@pytest.fixture
-def make_trial(tmp_path: Path) -> Callable[..., Trial]:
-    """A trial in a folder of this test."""
-
-    def make(name: str = "trial", seed: int = 0) -> Trial:
-        return Trial(tmp_path / name, seed, torch.device("cpu"), lambda number, metrics: None, checkpoint_seconds=0)
-
-    return make

@@ -1,7 +1,6 @@
-"""A small corpus in two languages written by hand, small networks, and trials."""
+"""A small corpus in two languages written by hand and small networks."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import torch
 from relab.corpus import Corpus, WordVectors
 from relab.fields import overlay
 from relab.prepared import Prepared
-from relab.trial import Trial
 
 from trainables.amnre.config import AmnreConfig
 from trainables.bags.data import prepare_bags
@@ -62,12 +60,6 @@ DEV = [
 ]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """These networks are too small to share between cores."""
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(autouse=True)
 def same_numbers() -> None:
     """What a test draws without a stream of its own is the same in every run."""
@@ -98,13 +90,3 @@ def small() -> Callable[..., AmnreConfig]:
 def prepared(corpus: Corpus[Mention]) -> Prepared:
     """Training bags by pair and relation, evaluation bags by pair."""
     return prepare_bags(corpus, AmnreConfig().data)
-
-
-@pytest.fixture
-def make_trial(tmp_path: Path) -> Callable[..., Trial]:
-    """A trial in a folder of this test."""
-
-    def make(name: str = "trial", seed: int = 0) -> Trial:
-        return Trial(tmp_path / name, seed, torch.device("cpu"), lambda number, metrics: None, checkpoint_seconds=0)
-
-    return make

@@ -1,15 +1,12 @@
-"""Small generated documents, small networks, and trials."""
+"""Small generated documents and small networks."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from relab.corpus import Corpus
 from relab.fields import overlay
 from relab.prepared import Prepared
-from relab.trial import Trial
 
 from trainables.bio_multitask.config import PairConfig
 from trainables.bio_multitask.data import prepare_pairs
@@ -26,12 +23,6 @@ SMALL = {
     "training": {"batch_size": 16, "epochs": 2},
     "optimizer.lr": 1e-2,
 }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """These networks are too small to share between cores."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -53,13 +44,3 @@ def corpus() -> Corpus[AnnotatedSentence]:
 @pytest.fixture(scope="session")
 def prepared(corpus: Corpus[AnnotatedSentence], small: Callable[..., PairConfig]) -> Prepared:
     return prepare_pairs(corpus, small().data)
-
-
-@pytest.fixture
-def make_trial(tmp_path: Path) -> Callable[..., Trial]:
-    """A trial in a folder of this test."""
-
-    def make(name: str = "trial", seed: int = 0) -> Trial:
-        return Trial(tmp_path / name, seed, torch.device("cpu"), lambda number, metrics: None, checkpoint_seconds=0)
-
-    return make

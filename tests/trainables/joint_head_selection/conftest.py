@@ -1,17 +1,14 @@
-"""Small data, small networks, and trials that can be made to crash."""
+"""Small data and small networks."""
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from relab.corpora import read_corpus
 from relab.corpus import Corpus
 from relab.fields import overlay
 from relab.prepared import Prepared
-from relab.trial import Trial
 
 from trainables.corpora.tagged import TaggedSentence
 from trainables.joint_head_selection.config import DataConfig, JointConfig
@@ -24,12 +21,6 @@ SMALL = {
     "relations": {"hidden": 7},
     "label_embedding": {"size": 4},
 }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """These networks are too small to share between cores."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -51,16 +42,6 @@ def corpus() -> Corpus[TaggedSentence]:
 @pytest.fixture(scope="session")
 def prepared(corpus: Corpus[TaggedSentence]) -> Prepared:
     return prepare(corpus, DataConfig())
-
-
-@pytest.fixture
-def make_trial(tmp_path: Path) -> Callable[..., Trial]:
-    """A trial in a folder of this test."""
-
-    def make(name: str = "trial", seed: int = 0) -> Trial:
-        return Trial(tmp_path / name, seed, torch.device("cpu"), lambda number, metrics: None, checkpoint_seconds=0)
-
-    return make
 
 
 @pytest.fixture(scope="session")

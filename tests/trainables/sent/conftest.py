@@ -1,16 +1,13 @@
-"""Small generated sentences with wrong labels that are known, small networks, and trials."""
+"""Small generated sentences with wrong labels that are known and small networks."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from relab.corpora import read_corpus
 from relab.corpus import Corpus
 from relab.fields import overlay
 from relab.prepared import Prepared
-from relab.trial import Trial
 
 from trainables.corpora.sentences import LabelledSentence
 from trainables.sent.config import SentConfig
@@ -26,12 +23,6 @@ SMALL = {
     "optimizer.lr": 1e-2,
 }
 PLANTED = {"train": 60, "dev": 40, "test": 20, "relations": 4, "na_share": 0.4, "dimension": 6}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """These networks are too small to share between cores."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -53,15 +44,3 @@ def corpus() -> Corpus[LabelledSentence]:
 @pytest.fixture(scope="session")
 def prepared(corpus: Corpus[LabelledSentence], small: Callable[..., SentConfig]) -> Prepared:
     return prepare_sentences(corpus, small().data).without("test")
-
-
-@pytest.fixture
-def make_trial(tmp_path: Path) -> Callable[..., Trial]:
-    """A trial in a folder of this test."""
-
-    def make(
-        name: str = "trial", seed: int = 0, on_report: Callable[..., None] = lambda number, metrics: None
-    ) -> Trial:
-        return Trial(tmp_path / name, seed, torch.device("cpu"), on_report, checkpoint_seconds=0)
-
-    return make

@@ -1,20 +1,13 @@
-"""A few sentences written out, and one thread."""
+"""A few sentences written out."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from relab.corpus import Corpus, WordVectors
 
 from trainables.corpora.sentences import LabelledSentence
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """These networks are too small to share between cores."""
-    torch.set_num_threads(1)
 
 
 def sentence(text: str, head: tuple[int, int], tail: tuple[int, int], relation: str, **more: Any) -> LabelledSentence:
