@@ -44,10 +44,6 @@ class AdaptiveSource(Source):
         self.in_flight.add(trial.number)
         return trial
 
-    @property
-    def exhausted(self) -> bool:
-        return not self.queue and not self.in_flight and not self._going_on()
-
     def ended(self, trial: PlannedTrial, record: Result | Failure) -> None:
         self.in_flight.discard(trial.number)
         if isinstance(record, Result) and record.state == "finished":

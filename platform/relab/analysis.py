@@ -6,16 +6,14 @@ Functions of frames.
 import json
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
-from relab.designs import FULL
 from relab.method import Objective
 
 LEVEL = 0.05
@@ -42,27 +40,12 @@ class Interval:
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
-@dataclass(frozen=True)
-class ArmSummary:
-    """One arm over its seeds. ``difference`` is this arm minus the one ``against``, taken within each seed."""
-
-    arm: str
-    seeds: int
-    mean: float
-    deviation: float | None
-    """Standard deviation between seeds (n − 1); None for one seed."""
-    difference: Interval | None
-    """None for the full model itself, and where no seed has finished in both arms."""
-    pairs: int
-    against: str = FULL
-
-
 def t_interval(values: list[float]) -> Interval:
     """Mean and 95 % interval of Student's t; folds are averaged before, seeds are what is counted."""
     mean = math.fsum(values) / len(values)
     if len(values) < 2:
         return Interval(mean, None, None)
-    error = _deviation(values) / math.sqrt(len(values))
+    error = deviation(values) / math.sqrt(len(values))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
     return Interval(mean, mean - half, mean + half)
 
@@ -84,7 +67,7 @@ def p_value(differences: Sequence[float], largest: float) -> float:
     mean = math.fsum(relative) / count
     if max(relative) - min(relative) <= ROUNDING:
         return 1.0 if abs(mean) <= ROUNDING else 2.0 ** (1 - count)
-    return float(2 * stats.t.sf(abs(mean) / (_deviation(relative) / math.sqrt(count)), count - 1))
+    return float(2 * stats.t.sf(abs(mean) / (deviation(relative) / math.sqrt(count)), count - 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -114,7 +97,7 @@ def effect_size(differences: Sequence[float], largest: float) -> float | None:
     if freedom < 2 or _equal(differences, largest):
         return None
     correction = math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom - 1) / 2)) / math.sqrt(freedom / 2)
-    return correction * math.fsum(differences) / len(differences) / _deviation(differences)
+    return correction * math.fsum(differences) / len(differences) / deviation(differences)
 
 
 def seed_correlation(left: Sequence[float], right: Sequence[float]) -> float | None:
@@ -177,7 +160,8 @@ def _equal(values: Sequence[float], largest: float) -> bool:
     return max(values) - min(values) <= ROUNDING * largest
 
 
-def _deviation(values: Sequence[float]) -> float:
+def deviation(values: Sequence[float]) -> float:
+    """Standard deviation of at least two values, over n − 1."""
     mean = math.fsum(values) / len(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
@@ -232,39 +216,6 @@ def by_seed(frame: pl.DataFrame, metric: str) -> dict[str, dict[int, float]]:
     for arm, seed, score in complete.select("arm", "seed", "score").iter_rows():
         scores.setdefault(arm, {})[seed] = score
     return scores
-
-
-def summarise_arms(
-    frame: pl.DataFrame,
-    metric: str,
-    against: Mapping[str, str] = MappingProxyType({}),
-    interval: Callable[[list[float]], Interval] = t_interval,
-) -> list[ArmSummary]:
-    """Mean and spread of every arm, and its difference to another one; the full model first.
-
-    Args:
-        frame: ``StudyStore.frame()``.
-        metric: of the scores.
-        against: which other arm, where it is not the full model.
-        interval: of differences; ``relab.sequential`` has the one for adaptive seeds.
-    """
-    scores = by_seed(frame, metric)
-    summaries = []
-    for arm in sorted(scores, key=lambda name: name != FULL):
-        own, other = scores[arm], scores.get(against.get(arm, FULL), {})
-        shared = [own[seed] - other[seed] for seed in own if seed in other]
-        summaries.append(
-            ArmSummary(
-                arm=arm,
-                seeds=len(own),
-                mean=math.fsum(own.values()) / len(own),
-                deviation=_deviation(list(own.values())) if len(own) > 1 else None,
-                difference=interval(shared) if shared and arm != FULL else None,
-                pairs=len(shared),
-                against=against.get(arm, FULL),
-            )
-        )
-    return summaries
 
 
 def search_ranking(frame: pl.DataFrame, objective: Objective) -> pl.DataFrame:

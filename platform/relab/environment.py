@@ -5,11 +5,14 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from pydantic import BaseModel, ConfigDict
 
 from relab.corpus import digest
+
+if TYPE_CHECKING:
+    import torch
 
 RECORDED = ("ray", "optuna", "numpy", "mlflow")
 
@@ -29,9 +32,19 @@ class Environment(BaseModel):
     device: str
     world_size: int
 
+    @property
+    def made_with(self) -> str:
+        """The versions, in one line."""
+        return ", ".join(
+            f"{name} {version}"
+            for name, version in {"python": self.python, "torch": self.torch, **self.packages}.items()
+        )
 
-def environment(device: torch.device, world_size: int = 1) -> Environment:
+
+def environment(device: "torch.device", world_size: int = 1) -> Environment:
     """This process' environment."""
+    import torch  # seconds, which a command that only reads records need not wait for
+
     return Environment(
         code=code_digest(),
         commit=_commit(),

@@ -69,7 +69,7 @@ def dropped(study: StudyStore, plan: Plan) -> int:
 
 
 def _asked(study: StudyStore) -> list[PlannedTrial]:
-    return study.asked() if (study.folder / "study.json").exists() else []
+    return study.asked() if study.exists else []
 
 
 def _finished(studies: Iterable[StudyStore], method: str, corpora: Container[str]) -> dict[str, list[Result]]:

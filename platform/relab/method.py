@@ -37,7 +37,8 @@ class Component:
     """A part of a method that an ablation can take away.
 
     ``off`` maps dotted config fields to the values that remove the part; ``requires`` and ``conflicts`` name components
-    that must be on, or off, for this one to mean anything.
+    that must be on, or off, for this one to mean anything; ``silences`` names fields, or groups of them, that nothing
+    reads without the part, beside those below an ``enabled`` that ``off`` sets to false.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Component:
     prose: str
     requires: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    silences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,15 @@ class Method(ABC, Generic[C]):
     @abstractmethod
     def train(self, config: C, data: "Prepared", trial: "Trial") -> None:
         """Train one model and report after every epoch. ``data`` has no test split."""
+
+    def scores_of_counts(self, counts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The metrics that follow from counts added over sentences; none unless a method says so.
+
+        Args:
+            counts: by the columns of the table ``sentences`` that ``evaluate`` gives: sums, as numbers or as arrays of
+                one shape, which the metrics then have too.
+        """
+        return {}
 
     @abstractmethod
     def evaluate(self, config: C, split: "Split", weights: Path) -> Scores:

@@ -125,7 +125,7 @@ class Planner:
                         seed=seed,
                         fold=fold,
                         config=values,
-                        parameters=dict(parameters) or dict(arm.changes),
+                        parameters={**arm.changes, **parameters},
                         corpus=fingerprint,
                         smoke=smoke,
                         opens_test=opens_test,
@@ -150,7 +150,7 @@ def plan(spec: "Spec", method: Method[Any], corpora: Mapping[Fold | None, str], 
         arms = spec.designed(method).arms
         for seed in spec.all_seeds:
             for arm in arms:
-                trials += planner.trials(len(trials), arm, {}, [seed])
+                trials += planner.trials(len(trials), arm, spec.own_settings(arm, seed, method), [seed])
     return Plan(tuple(trials), frozenset(trial.key for trial in trials if trial.key in finished), to_draw)
 
 

@@ -50,7 +50,8 @@ class Progress:
 
     def __init__(self, title: str, total: int | None, objective: Objective, slots: int, console: Console) -> None:
         self.title, self.total, self.objective, self.slots, self.console = title, total, objective, slots, console
-        self.trained = self.kept = self.failed = self.pruned = 0
+        self.trained = self.kept = self.pruned = 0
+        self.failed: set[str] = set()
         self.best: tuple[float, PlannedTrial] | None = None
         self.running: dict[str, tuple[PlannedTrial, int, float | None, float]] = {}
         self.seconds: list[float] = []
@@ -67,6 +68,7 @@ class Progress:
         self.console.print(self._summary())
 
     def started(self, trial: PlannedTrial) -> None:
+        self.failed.discard(trial.key)
         self.running[trial.key] = (trial, 0, None, time.monotonic())
         self._line()
 
@@ -78,7 +80,7 @@ class Progress:
     def ended(self, trial: PlannedTrial, outcome: Result | Failure | None) -> None:
         at = self.running.pop(trial.key, None)
         if isinstance(outcome, Failure):
-            self.failed += 1
+            self.failed.add(trial.key)
             self.console.print(Text.assemble(("failed ", "red"), f"{label(trial)}: {outcome.kind}: {outcome.message}"))
             return
         if outcome is None:
@@ -97,7 +99,7 @@ class Progress:
 
     @property
     def done(self) -> int:
-        return self.trained + self.kept + self.failed
+        return self.trained + self.kept + len(self.failed)
 
     def left(self) -> float | None:
         """Seconds to the end, from the mean of what was trained in this run."""
@@ -110,7 +112,8 @@ class Progress:
     def _counts(self) -> Text:
         of = f"/{self.total}" if self.total is not None else ""
         text = Text(f"{self.done}{of} trials")
-        for number, word in ((self.kept, "kept from before"), (self.pruned, "stopped early"), (self.failed, "failed")):
+        counts = ((self.kept, "kept from before"), (self.pruned, "stopped early"), (len(self.failed), "failed"))
+        for number, word in counts:
             if number:
                 text.append(f", {number} {word}", style="red" if word == "failed" else "dim")
         left = self.left()

@@ -18,6 +18,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from relab.claims import WrittenClaim
+from relab.confirmation import Confirmation, read_confirmation
 from relab.environment import Environment
 from relab.errors import NotFound, StoreError
 from relab.plan import PlannedTrial
@@ -26,6 +27,7 @@ FailureKind = Literal["out of memory", "not a number", "timeout", "preempted", "
 R = TypeVar("R", bound=BaseModel)
 
 RESULT, METRICS, ARTIFACTS = "result.json", "metrics.parquet", "artifacts"
+STUDY = "study.json"
 
 
 class _Record(BaseModel):
@@ -211,7 +213,7 @@ class Store:
     def studies(self) -> list["StudyStore"]:
         """All studies, by name."""
         folder = self.root / "studies"
-        return [self.study(path.name) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+        return [self.study(path.parent.name) for path in sorted(folder.glob(f"*/{STUDY}"))]
 
     def existing_study(self, name: str) -> "StudyStore":
         """The study called ``name``.
@@ -257,9 +259,14 @@ class StudyStore:
         self.folder = store.root / "studies" / name
         self._description: Description | None = None
 
+    @property
+    def exists(self) -> bool:
+        """Whether anybody has run it."""
+        return (self.folder / STUDY).exists()
+
     def describe(self, description: Description) -> None:
         """Say what the study is; the newest run's words replace those before."""
-        path = self.folder / "study.json"
+        path = self.folder / STUDY
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_name(f".study.{uuid.uuid4().hex[:8]}")
@@ -275,7 +282,7 @@ class StudyStore:
         Raises:
             NotFound: nobody has run it yet.
         """
-        found = self._description or _read(self.folder / "study.json", Description)
+        found = self._description or _read(self.folder / STUDY, Description)
         if found is None:
             raise NotFound(f"the study {self.name!r} has not been run yet")
         return found
@@ -346,11 +353,15 @@ class StudyStore:
         return None
 
     def frame(self) -> pl.DataFrame:
-        """One row per trial asked for: place in the design, state, scores (``score/<metric>``), cost."""
-        running = self.holder() is not None
-        return pl.DataFrame([self._row(trial, running) for trial in self.asked()], infer_schema_length=None)
+        """One row per trial asked for: place in the design, state, scores (``score/<metric>``), cost.
 
-    def _row(self, trial: PlannedTrial, running: bool) -> dict[str, Any]:
+        Scores on the test split are among them where the protocol is ``paper``, or once they are confirmed.
+        """
+        running, confirmed = self.holder() is not None, self._confirmed()
+        rows = [self._row(trial, running, confirmed.get(trial.key, {})) for trial in self.asked()]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    def _row(self, trial: PlannedTrial, running: bool, confirmed: Mapping[str, float]) -> dict[str, Any]:
         row: dict[str, Any] = {
             "number": trial.number,
             "key": trial.key,
@@ -359,6 +370,7 @@ class StudyStore:
             "seed": trial.seed,
             "fold": None if trial.fold is None else trial.fold.index,
             "parameters": json.dumps(trial.parameters),
+            "corpus": trial.corpus,
         }
         result = self.store.result(trial.key)
         if result is None:
@@ -374,22 +386,45 @@ class StudyStore:
             "weights": result.weights,
             "ended": result.ended,
             "code": result.environment.code,
+            "commit": result.environment.commit,
+            "packages": result.environment.made_with,
             "torch": result.environment.torch,
             "device": result.environment.device,
         }
-        return row | {f"score/{name}": value for name, value in result.scores.items()}
+        return row | {f"score/{name}": value for name, value in {**result.scores, **confirmed}.items()}
+
+    @property
+    def confirmation_folder(self) -> Path:
+        """Where the record of the opened test split lies."""
+        return self.folder / "confirmation"
+
+    def confirmation(self) -> Confirmation | None:
+        """What ``relab confirm`` has scored; None while the test split is shut."""
+        return read_confirmation(self.confirmation_folder)
+
+    def _confirmed(self) -> Mapping[str, Mapping[str, float]]:
+        """Scores on the test split by key, once all are there."""
+        found = self.confirmation()
+        return {} if found is None or found.missing else found.scores
 
     def metrics(self) -> pl.DataFrame:
         """Every report of every trial: key, arm, seed, fold, report, and one column per metric."""
         return self._gathered(self.store.metrics)
 
     def table_names(self) -> list[str]:
-        """The tables that any finished trial has kept."""
-        return sorted({name for trial in self.asked() for name in self.store.table_names(trial.key)})
+        """The tables that any finished trial has kept, or the confirmation of its test split."""
+        kept = {name for trial in self.asked() for name in self.store.table_names(trial.key)}
+        confirmed = (path for key in self._confirmed() for path in (self.confirmation_folder / key).glob("*.parquet"))
+        return sorted(kept | {path.stem for path in confirmed})
 
     def table(self, name: str) -> pl.DataFrame:
         """A table of every finished trial that has kept it, row under row: key, arm, seed, fold, and its columns."""
-        return self._gathered(lambda key: self.store.table(key, name))
+
+        def read(key: str) -> pl.DataFrame | None:
+            confirmed = _read_frame(self.confirmation_folder / key / f"{name}.parquet")
+            return self.store.table(key, name) if confirmed is None else confirmed
+
+        return self._gathered(read)
 
     def _gathered(self, read: Callable[[str], pl.DataFrame | None]) -> pl.DataFrame:
         """One frame per trial, under each other, each row with its trial."""

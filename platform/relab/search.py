@@ -34,12 +34,7 @@ class Source(ABC):
 
     @abstractmethod
     def next(self) -> PlannedTrial | None:
-        """The next trial, or None while there is none."""
-
-    @property
-    @abstractmethod
-    def exhausted(self) -> bool:
-        """Whether there will never be another one, whatever ends still."""
+        """The next trial, or None while there is none: for ever, where no trial is running that it waits for."""
 
     def should_stop(self, trial: PlannedTrial, report: int, metrics: Mapping[str, float]) -> bool:
         """Whether a trial is to stop after this report. Arms of an ablation never are."""
@@ -57,10 +52,6 @@ class ListSource(Source):
 
     def next(self) -> PlannedTrial | None:
         return self.left.popleft() if self.left else None
-
-    @property
-    def exhausted(self) -> bool:
-        return not self.left
 
 
 @dataclass
@@ -296,10 +287,6 @@ class SweepSource(Source):
     def total(self) -> int:
         """Points that the budget allows."""
         return self.spec.points
-
-    @property
-    def exhausted(self) -> bool:
-        return not self.queue and (self.done or len(self.points) >= self.total)
 
     def should_stop(self, trial: PlannedTrial, report: int, metrics: Mapping[str, float]) -> bool:
         point, value = self.of[trial.number], metrics[self.objective.metric]

@@ -6,9 +6,10 @@ from typing import Literal
 
 import polars as pl
 
-from relab.analysis import LEVEL, Interval, by_seed, holm, p_value, t_interval
+from relab.analysis import LEVEL, Interval, by_seed, holm
 from relab.claims import Claim
-from relab.sequential import Looks, paired, repeated_interval, sequential_p
+from relab.comparison import compare
+from relab.sequential import Looks
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,8 @@ def judge(frame: pl.DataFrame, claims: Sequence[Claim], objective: str, looks: L
 def _compared(frame: pl.DataFrame, claim: Claim, metric: str, looks: Looks) -> Verdict:
     """A claim by itself, undecided still."""
     scores = by_seed(frame, metric)
-    left, right = scores.get(claim.left, {}), scores.get(claim.right, {})
-    pairs = paired(left, right, sorted(left))
-    differences = list(pairs.differences)
-    p = difference = None
-    if differences:
-        difference = repeated_interval(differences, looks) if looks else t_interval(differences)
-    if len(differences) >= (looks[0] if looks else 2):
-        p = sequential_p(pairs, looks) if looks else p_value(differences, pairs.largest)
-    return Verdict(replace(claim, metric=metric), len(differences), difference, p, None, "undecided")
+    found = compare(scores.get(claim.left, {}), scores.get(claim.right, {}), looks)
+    return Verdict(replace(claim, metric=metric), found.pairs, found.difference, found.p, None, "undecided")
 
 
 def _judged(verdict: Verdict, adjusted: float) -> Verdict:

@@ -44,14 +44,17 @@ def seeds_trained(
     running: list[PlannedTrial] = []
     trained: dict[str, set[int]] = {}
     draw = random.Random(0)
-    while not source.exhausted:
+    while True:
         while len(running) < slots and (trial := source.next()) is not None:
             assert trial.seed not in trained.setdefault(trial.arm, set()) or trial.fold is not None
             trained[trial.arm].add(trial.seed)
             running.append(trial)
+        if not running:
+            break
         trial = running.pop(draw.randrange(len(running)))
         bad = (trial.arm, trial.seed) in broken
         source.ended(trial, failure(trial) if bad else result(trial, score(trial.arm, trial.seed)))
+    assert source.next() is None
     return {arm: len(seeds) for arm, seeds in trained.items()}
 
 

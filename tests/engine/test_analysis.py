@@ -20,9 +20,9 @@ from relab.analysis import (
     seed_correlation,
     sign_flip_p,
     skewed,
-    summarise_arms,
     t_interval,
 )
+from relab.comparison import ArmSummary, compare, summarise_arms
 from relab.designs import FULL
 from relab.method import Objective
 from scipy import stats
@@ -44,6 +44,11 @@ def frame(*rows: tuple[str, int, int | None, float | None], **extra: list[Any]) 
         | extra,
         schema_overrides={"fold": pl.Int64, f"score/{F1}": pl.Float64},
     )
+
+
+def pairs(summary: ArmSummary) -> int:
+    assert summary.comparison is not None
+    return summary.comparison.pairs
 
 
 @pytest.mark.parametrize(
@@ -108,11 +113,11 @@ def test_differences_are_taken_within_the_seed() -> None:
         ),
         F1,
     )
-    assert (full.arm, full.seeds, full.difference, full.pairs) == (FULL, 3, None, 3)
+    assert (full.arm, full.seeds, full.comparison, full.difference, full.adjusted) == (FULL, 3, None, None, None)
     assert full.mean == pytest.approx(1.7 / 3) and full.deviation == pytest.approx(stats.tstd([0.2, 0.6, 0.9]))
     assert without.difference is not None and without.difference.mean == pytest.approx(-0.1)
     assert without.difference.low == pytest.approx(-0.1) and without.difference.high == pytest.approx(-0.1)
-    assert without.difference.excludes_zero and without.pairs == 3
+    assert without.difference.excludes_zero and pairs(without) == 3
 
 
 def test_a_known_difference_has_its_known_interval() -> None:
@@ -137,16 +142,55 @@ def test_a_seed_missing_in_one_arm_is_no_pair() -> None:
         ),
         F1,
     )
-    assert (full.seeds, arm.seeds, arm.pairs) == (2, 2, 1)
+    assert (full.seeds, arm.seeds, pairs(arm)) == (2, 2, 1)
     assert full.mean == pytest.approx(0.6) and arm.mean == pytest.approx(0.65)
     assert arm.difference == t_interval([0.4 - 0.5])
 
 
 def test_no_seed_in_common_is_no_difference() -> None:
     found = summarise_arms(frame((FULL, 0, None, 0.5), ("a", 1, None, 0.5)), F1)
-    assert [s.difference for s in found] == [None, None] and found[1].pairs == 0 and found[1].deviation is None
+    assert [s.difference for s in found] == [None, None] and pairs(found[1]) == 0 and found[1].deviation is None
     (alone,) = summarise_arms(frame(("a", 1, None, 0.5)), F1)
-    assert alone.difference is None and alone.pairs == 0
+    assert alone.difference is None and pairs(alone) == 0
+
+
+SIX = dict(enumerate((0.61, 0.58, 0.64, 0.60, 0.57, 0.63)))
+
+
+def test_a_comparison_says_all_that_its_pairs_say() -> None:
+    other = {seed: score - shift for (seed, score), shift in zip(SIX.items(), (3, 1, 2, 4, 2, 3), strict=True)}
+    found = compare(SIX, other)
+    differences = [3.0, 1.0, 2.0, 4.0, 2.0, 3.0]
+    assert found.pairs == 6 and found.difference is not None and found.difference.mean == pytest.approx(2.5)
+    assert found.p == pytest.approx(stats.ttest_1samp(differences, 0).pvalue)
+    assert found.effect_size == pytest.approx(effect_size(differences, 1)) and found.flip_p is None
+    assert found.correlation == pytest.approx(stats.pearsonr(list(SIX.values()), list(other.values()))[0])
+
+
+def test_skewed_differences_bring_the_sign_flip_test_along() -> None:
+    other = {seed: score - (5.0 if seed == 3 else 0.1 + 0.001 * seed) for seed, score in SIX.items()}
+    found = compare(SIX, other)
+    assert found.flip_p == pytest.approx(2 / 2**6) and found.p is not None and found.p > 0.05
+
+
+def test_with_looks_p_is_sequential_and_intervals_are_wider() -> None:
+    other = {seed: score - 0.1 - 0.01 * seed for seed, score in SIX.items()}
+    plain, looked = compare(SIX, other), compare(SIX, other, (4, 6, 8))
+    assert plain.difference is not None and plain.difference.low is not None and plain.p is not None
+    assert looked.difference is not None and looked.difference.low is not None and looked.p is not None
+    assert looked.difference.low < plain.difference.low and looked.p > plain.p
+    first = {seed: other[seed] for seed in range(3)}
+    assert compare(SIX, first, (4, 6, 8)).p is None
+
+
+def test_the_adjusted_p_of_an_arm_counts_every_other_arm() -> None:
+    rows = [(FULL, seed, None, score) for seed, score in SIX.items()]
+    rows += [("a", seed, None, score - 0.1 - 0.001 * seed) for seed, score in SIX.items()]
+    rows += [("b", seed, None, score + 0.01 * (-1) ** seed) for seed, score in SIX.items()]
+    rows += [("c", 0, None, 0.1)]  # one seed: no p-value of its own, and yet one of the family
+    _, a, b, c = summarise_arms(frame(*rows), F1)
+    assert a.comparison is not None and a.comparison.p is not None and a.adjusted == pytest.approx(3 * a.comparison.p)
+    assert (a.settled, b.settled, c.settled) == (True, False, False) and c.adjusted == 1
 
 
 def test_folds_are_averaged_before_anything_else() -> None:
@@ -155,7 +199,7 @@ def test_folds_are_averaged_before_anything_else() -> None:
     table = frame(*rows)
     assert by_seed(table, F1)[FULL] == {0: pytest.approx(0.1), 1: pytest.approx(1.1)}
     full, arm = summarise_arms(table, F1)
-    assert (full.seeds, arm.seeds, arm.pairs) == (2, 2, 2)
+    assert (full.seeds, arm.seeds, pairs(arm)) == (2, 2, 2)
     assert arm.difference is not None and arm.difference.mean == pytest.approx(0.1)
 
 

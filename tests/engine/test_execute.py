@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +15,7 @@ from relab.method import Component, Config, Method, Objective, Scores
 from relab.plan import PlannedTrial
 from relab.prepared import Prepared, Split
 from relab.records import Store
-from relab.running.execute import Order, execute, failure, weights_digest
+from relab.running.execute import Order, TimeLimit, execute, failure, weights_digest
 from relab.trial import Checkpoint, Trial
 
 
@@ -207,6 +208,36 @@ def test_a_test_score_that_is_no_number_is_a_failure_too(tmp_path: Path) -> None
     wanted = order(tmp_path, wrong="test score", opens_test=True)
     with pytest.raises(FloatingPointError, match="test/score"):
         execute(wanted, silent)
+
+
+def test_a_trial_past_its_hours_ends_after_its_report_and_goes_on_from_there_with_more(tmp_path: Path) -> None:
+    whole = execute(replace(order(tmp_path / "whole"), hours=1.0), silent)
+    wanted, heard = order(tmp_path / "short"), list[int]()
+    wanted = replace(wanted, checkpoint_seconds=1e9)  # so that nothing but the limit keeps the state
+    for attempt in (1, 2):
+        with pytest.raises(TimeLimit, match="resources.hours is 1e-12") as raised:
+            execute(replace(wanted, hours=1e-12), lambda number, *_: heard.append(number))
+        assert heard == [*range(1, attempt + 1)]
+    recorded = failure(wanted.trial, raised.value, 0.0)
+    assert recorded.kind == "timeout" and recorded.message.startswith("TimeLimit: ")
+    found = execute(wanted, lambda number, *_: heard.append(number))
+    assert heard == [1, 2, 3, 4] and (found.weights, found.scores) == (whole.weights, whole.scores)
+
+
+def test_a_time_out_of_the_methods_own_is_an_error(tmp_path: Path) -> None:
+    assert failure(PLANNED, TimeoutError("no answer"), 0.0).kind == "error"
+
+
+def test_all_workers_go_by_the_first_ones_clock(tmp_path: Path) -> None:
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        wanted = replace(order(tmp_path), hours=1e-12)
+        with pytest.raises(TimeLimit):
+            execute(wanted, silent, rank=0, world_size=2)
+    finally:
+        torch.distributed.destroy_process_group()
+    with pytest.raises(ValueError, match="process group"):  # one worker that decides by itself would hang the others
+        execute(replace(order(tmp_path / "alone"), hours=1.0), silent, rank=0, world_size=2)
 
 
 def test_a_method_that_reports_nothing_has_failed(tmp_path: Path) -> None:

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from relab.cli import main
 from relab.environment import Environment
 from relab.errors import RelabError, RequestError
-from relab.figures import INSTALL, learning_curves, pictures, precision_recall, vector_maps
+from relab.figures import INSTALL, differences, learning_curves, pictures, precision_recall, search_history, vector_maps
+from relab.figures.by_arm import compared
 from relab.figures.by_epoch import FEWEST, Curve, seed_curves, smoothed, trend
 from relab.figures.by_recall import GRID, precision_at, recall_shown, seed_precisions
 from relab.figures.by_setting import scores_by_setting, series
+from relab.figures.by_trial import history
 from relab.figures.on_a_plane import POINTS, first_seeds, on_plane, panels
 from relab.plan import Fold, PlannedTrial
 from relab.records import Description, Result, Store, StudyStore
@@ -53,7 +55,18 @@ def recorded(root: Path, arms: Arms, kind: str = "ablation") -> StudyStore:
     ):
         key = f"{number:020}"
         place = None if fold is None else Fold(index=fold, count=2)
-        asked = PlannedTrial(number=number, key=key, method="m", arm=arm, seed=seed, fold=place, config={}, corpus="")
+        parameters = {"lr": number} if kind == "sweep" else {}
+        asked = PlannedTrial(
+            number=number,
+            key=key,
+            method="m",
+            arm=arm,
+            seed=seed,
+            fold=place,
+            config={},
+            corpus="",
+            parameters=parameters,
+        )
         study.ask(asked)
         study.store.write_metrics(key, [{METRIC: value} for value in values])
     return study
@@ -530,9 +543,55 @@ class TestScoresBySetting:
 
     def test_the_picture_names_both_and_is_among_the_studys(self, tmp_path: Path) -> None:
         study = self.study(tmp_path)
-        (picture,) = pictures(study)
+        forest, picture = pictures(study)
+        assert forest.name == "differences"
         picture.draw(tmp_path / "figure.svg")
         svg = (tmp_path / "figure.svg").read_text()
         said = texts(svg)
         assert picture.name == "by-data.ratio" and svg.count(BAND) > 0
         assert {"full (2 seeds)", "without tags (2 seeds)", "data.ratio", METRIC, "1", "5", "15"} <= set(said)
+
+
+def scored(root: Path, scores: Mapping[str, Sequence[float]], **extra: Any) -> StudyStore:
+    """A study whose trials have ended with these scores, one per seed of each arm, or per setting of a search."""
+    study = recorded(root, {arm: {(seed, None): [score] for seed, score in enumerate(each)}
+                            for arm, each in scores.items()}, **extra)  # fmt: skip
+    for trial in study.asked():
+        state = "pruned" if trial.arm == "stopped" else "finished"
+        here = Environment(code="", commit="", python="", torch="", packages={}, device="", world_size=1)
+        study.store.write_result(
+            Result(key=trial.key, state=state, scores={METRIC: scores[trial.arm][trial.seed]}, reports=1, best=0,
+                   weights="", seconds=1, peak_memory=1, started=0, ended=1, environment=here)
+        )  # fmt: skip
+    return study
+
+
+def test_the_forest_has_a_row_per_arm_with_two_seeds_and_says_to_what(tmp_path: Path) -> None:
+    arms = {"full": [0.8, 0.9, 0.85], "without crf": [0.7, 0.79, 0.76], "once": [0.5]}
+    study = scored(tmp_path, arms)
+    assert [row.arm for row in compared(study)] == ["without crf"]
+    differences(study, tmp_path / "figure.svg")
+    said = texts((tmp_path / "figure.svg").read_text())
+    assert "without crf" in said and "once" not in said and f"difference in {METRIC}" in said
+    study.describe(study.description().model_copy(update={"against": {"without crf": "once"}}))
+    assert compared(study) == []
+    with pytest.raises(RequestError, match="no arm with two seeds"):
+        differences(study, tmp_path / "figure.svg")
+
+
+def test_the_history_of_a_search_goes_by_trial_and_keeps_the_best(tmp_path: Path) -> None:
+    study = scored(tmp_path, {"sweep": [0.3, 0.1, 0.7], "stopped": [0.2]}, kind="sweep")
+    numbers, values = history(study)
+    assert list(numbers) == [0, 1, 2] and list(values) == [0.3, 0.1, 0.7]
+    (picture,) = pictures(study)
+    picture.draw(tmp_path / "figure.svg")
+    assert {"finished", "best so far", "stopped early", "trial", METRIC} <= set(
+        texts((tmp_path / "figure.svg").read_text())
+    )
+
+
+def test_a_search_without_a_result_has_no_picture(tmp_path: Path) -> None:
+    study = recorded(tmp_path, {"sweep": {(0, None): [0.5]}}, kind="sweep")
+    assert pictures(study) == []
+    with pytest.raises(RequestError, match="no finished setting"):
+        search_history(study, tmp_path / "figure.svg")

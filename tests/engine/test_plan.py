@@ -73,7 +73,9 @@ def test_equal_configs_share_a_key_across_studies_and_ways_to_write_them() -> No
 
 def test_resources_and_names_are_no_part_of_a_key() -> None:
     one = plan(ablation(), METHOD, WHOLE).trials
-    other = plan(ablation(name="other", resources={"cpus": 4}, published="ma2021/table6"), METHOD, WHOLE).trials
+    other = plan(
+        ablation(name="other", resources={"cpus": 4, "hours": 2}, published="ma2021/table6"), METHOD, WHOLE
+    ).trials
     assert [t.key for t in one] == [t.key for t in other]
 
 
@@ -162,7 +164,7 @@ def test_an_arm_has_the_last_word_over_the_smoke_preset() -> None:
     "extra",
     [
         {"name": "other"},
-        {"resources": {"cpus": 2}},
+        {"resources": {"cpus": 2, "hours": 0.5}},
         {"objective": {"metric": "train/loss", "mode": "min"}},
         {"search": {"seed": 3}},
         {"search": {"algorithm": "random"}},

@@ -15,12 +15,13 @@ from relab import published
 from relab.environment import Environment
 from relab.errors import NotFound, SpecError
 from relab.fields import lookup
+from relab.figures import metrics_by_epoch
 from relab.method import Config
 from relab.methods import find_method
 from relab.plan import PlannedTrial
 from relab.published import Entry, Paper, differences, find, names
 from relab.records import Description, Result, Store, StudyStore
-from relab.report import figure_metrics, markdown, study_data, study_tables
+from relab.report import markdown, study_data, study_tables
 from relab.spec import AblationSpec, load
 from relab.spec.reading import meant
 from rich.console import Console
@@ -252,13 +253,13 @@ def shown(study: StudyStore, width: int = 160) -> str:
 class TestReport:
     def test_ours_stands_below_the_printed_row_of_the_same_system(self, tmp_path: Path) -> None:
         lines = markdown(finished(tmp_path)).splitlines()
-        table = lines[lines.index("| system | NLP tools | entity_f1 | relation_f1 | overall_f1 |") + 2 :][:5]
+        table = lines[lines.index("| system | tools | entity_f1 | relation_f1 | overall_f1 |") + 2 :][:5]
         assert table == [
             "| Miwa & Sasaki 2014 | yes | 80.70 | 61.00 | 70.85 |",
             "| baseline |  | 83.04 | 61.04 | 72.04 |",
-            "| here: without adversarial_training |  | 80.00 ± 1.41 | 59.00 ± 1.41 | 69.50 ± 1.41 |",
+            "| **here: without adversarial_training** |  | 80.00 ± 1.41 | 59.00 ± 1.41 | 69.50 ± 1.41 |",
             "| baseline + AT |  | 83.61 | 61.95 | 72.78 |",
-            "| here: full |  | 81.00 ± 1.41 | 62.00 ± 2.83 | 71.50 ± 2.12 |",
+            "| **here: full** |  | 81.00 ± 1.41 | 62.00 ± 2.83 | 71.50 ± 2.12 |",
         ]
 
     def test_the_line_below_says_what_keeps_the_numbers_apart(self, tmp_path: Path) -> None:
@@ -298,7 +299,7 @@ class TestReport:
     def test_a_study_that_cites_nothing_says_nothing(self, tmp_path: Path) -> None:
         study = finished(tmp_path, reference=None)
         assert "Published" not in markdown(study) and "published" not in study_data(study)
-        assert "Miwa" not in shown(study) and figure_metrics(study) == ["dev/overall_f1"]
+        assert "Miwa" not in shown(study) and metrics_by_epoch(study) == ["dev/overall_f1"]
 
     def test_figures_are_drawn_of_the_metrics_that_the_table_has(self, tmp_path: Path) -> None:
-        assert figure_metrics(finished(tmp_path)) == ["dev/overall_f1", "dev/entity_f1", "dev/relation_f1"]
+        assert metrics_by_epoch(finished(tmp_path)) == ["dev/overall_f1", "dev/entity_f1", "dev/relation_f1"]

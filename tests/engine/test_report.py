@@ -1,6 +1,7 @@
 """Reports say the numbers of the records, and nothing that is not in them."""
 
 import io
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,9 +105,10 @@ def terminal(*things: RenderableType) -> str:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of a Markdown table's body."""
-    lines = [line[2:-2].split(" | ") for line in text.splitlines() if line.startswith("|")]
-    return lines[2:]
+    """The cells of the body of a Markdown page's first table."""
+    lines = itertools.dropwhile(lambda line: not line.startswith("|"), text.splitlines())
+    table = itertools.takewhile(lambda line: line.startswith("|"), lines)
+    return [line[2:-2].split(" | ") for line in table][2:]
 
 
 @pytest.fixture
@@ -136,15 +138,20 @@ def sweep(store: Store) -> StudyStore:
 def test_the_markdown_of_an_ablation_has_means_differences_and_intervals(ablation: StudyStore) -> None:
     text = markdown(ablation)
     full, without = rows(text)
-    assert full == ["full", "", "3", "0.8000", "0.1000", "", ""]
-    assert without == ["without crf", "entities.crf=false", "3", "0.6000", "0.1000", "-0.2000", "-0.4484 to +0.0484"]
+    assert full == ["full", "", "3", "0.8000", "0.1000", "", "", "", "", ""]
+    assert without == [
+        "without crf", "entities.crf=false", "3", "0.6000", "0.1000", "-0.2000", "-0.4484 to +0.0484", "0.0742",
+        "-1.13", "0.50",
+    ]  # fmt: skip
     assert text.startswith("# epsilon\n") and "ablation of `joint_head_selection` on planted_joint: train 8" in text
     assert (
         "Objective: `dev/overall_f1` (max)" in text
         and "Test split: not opened" in text
         and "Trials: 6 finished" in text
     )
-    assert "- torch: 2.9\n- device: cpu\n- code digest: c0de" in text and "differ" not in text.partition("Made with")[2]
+    made = text.partition("## Made with")[2]
+    assert "- code digest: c0de\n- packages: python 3, torch 2.9\n- device: cpu\n" in made and "differ" not in made
+    assert "- corpus fingerprint: c\n- seeds: 0, 1, 2" in made
 
 
 def test_the_terminal_shows_the_same_numbers(ablation: StudyStore) -> None:
@@ -168,28 +175,25 @@ def test_one_seed_has_a_difference_and_no_interval(store: Store) -> None:
     study = described(store, "ablation")
     end(study, ask(study, 0, arm=FULL), {DEV: 0.5})
     end(study, ask(study, 1, arm="without crf"), {DEV: 0.75})
-    assert rows(markdown(study))[1][3:] == ["0.7500", "", "+0.2500", "one seed"]
+    assert rows(markdown(study))[1][3:] == ["0.7500", "", "+0.2500", "one seed", "", "", ""]
 
 
 def test_the_test_split_is_shown_where_it_was_opened(store: Store) -> None:
     study = described(store, "ablation", protocol="paper")
     end(study, ask(study, 0, arm=FULL), {DEV: 0.5, TEST: 0.4321})
     text = markdown(study)
-    assert "Test split: opened" in text and "mean test/overall_f1" in text and "0.4321" in text
+    assert "Test split: opened" in text and "**test/overall_f1**" in text and "0.4321" in text
     assert list(study_data(study)["metrics"]) == [DEV, TEST]
 
 
 def test_the_markdown_of_a_sweep_ranks_its_points(sweep: StudyStore) -> None:
     text = markdown(sweep)
     assert rows(text) == [
-        ["1", "0.7500", "0.01235", "false"],
-        ["2", "0.5000", "0.1", "true"],
-        ["3", "0.2500", "0.001", "true"],
+        ["1", "0.7500", "0.01235", "false", "1 min 30 s"],
+        ["2", "0.5000", "0.1", "true", "1 min 30 s"],
+        ["3", "0.2500", "0.001", "true", "1 min 30 s"],
     ]
-    assert (
-        "Trials: 1 failed, 3 finished, 1 pruned" in text
-        and "| rank | dev/overall_f1 | optimizer.lr | entities.crf |" in text
-    )
+    assert "Trials: 1 failed, 3 finished, 1 pruned" in text and "| rank | dev/overall_f1 | lr | crf | time |" in text
 
 
 def test_the_data_of_a_sweep_are_json_and_exact(sweep: StudyStore) -> None:
@@ -227,7 +231,7 @@ def test_cells_made_with_different_code_say_so(store: Store) -> None:
     study = described(store, "ablation")
     end(study, ask(study, 0, arm=FULL), {DEV: 0.5}, code="c0de")
     end(study, ask(study, 1, arm="without crf"), {DEV: 0.6}, code="0ther")
-    assert "- code digest: 0ther, c0de (**the cells differ in this**)" in markdown(study)
+    assert "- code digest: 0ther; c0de (**the cells differ in this**)" in markdown(study)
 
 
 def test_a_bar_in_a_name_stays_inside_its_cell(store: Store) -> None:

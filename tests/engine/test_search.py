@@ -436,11 +436,11 @@ def to_the_end(searching: SweepSource, study: StudyStore) -> list[PlannedTrial]:
     return trials
 
 
-def test_a_sweep_has_its_budget_of_trials_and_is_exhausted(study: StudyStore) -> None:
+def test_a_sweep_has_its_budget_of_trials_and_ends(study: StudyStore) -> None:
     searching = source(sweep(RANGES, budget={"trials": 4}), study)
-    assert not searching.exhausted
     trials = to_the_end(searching, study)
-    assert [t.number for t in trials] == [0, 1, 2, 3] and {t.arm for t in trials} == {SWEEP} and searching.exhausted
+    assert [t.number for t in trials] == [0, 1, 2, 3] and {t.arm for t in trials} == {SWEEP}
+    assert searching.next() is None
     assert study.asked() == trials
 
 
@@ -476,7 +476,7 @@ def test_a_larger_budget_goes_on_and_a_smaller_one_has_nothing_to_do(study: Stud
     assert len(to_the_end(source(sweep(RANGES, budget={"trials": 3}), study), study)) == 3
     assert [t.number for t in to_the_end(source(sweep(RANGES, budget={"trials": 5}), study), study)] == [3, 4]
     smaller = source(sweep(RANGES, budget={"trials": 2}), study)
-    assert to_the_end(smaller, study) == [] and smaller.exhausted and len(study.asked()) == 5
+    assert to_the_end(smaller, study) == [] and smaller.next() is None and len(study.asked()) == 5
 
 
 def test_a_failed_point_counts_and_is_not_proposed_again_until_the_next_run(study: StudyStore) -> None:
@@ -489,7 +489,7 @@ def test_a_failed_point_counts_and_is_not_proposed_again_until_the_next_run(stud
         not searching.points[0].running and searching.points[0].value(BEST) is None and not searching.points[0].pruned
     )
     rest = to_the_end(searching, study)
-    assert len(rest) == 5 and broken.key not in {t.key for t in rest} and searching.exhausted
+    assert len(rest) == 5 and broken.key not in {t.key for t in rest} and searching.next() is None
     assert to_the_end(source(spec, study), study) == [broken]
 
 
@@ -497,7 +497,7 @@ def test_folds_of_a_point_are_trained_one_after_the_other(study: StudyStore) -> 
     searching = source(sweep(RANGES, budget={"trials": 3}), study, FOLDS)
     trials = to_the_end(searching, study)
     assert [t.number for t in trials] == list(range(9)) and [t.fold.index for t in trials if t.fold] == [0, 1, 2] * 3
-    assert len({repr(t.parameters) for t in trials}) == 3 and searching.exhausted
+    assert len({repr(t.parameters) for t in trials}) == 3 and searching.next() is None
     assert searching.points[1].value(BEST) == pytest.approx(hill(trials[3].parameters))
 
 
@@ -516,7 +516,7 @@ def test_going_on_between_the_folds_of_a_point(study: StudyStore) -> None:
 def test_a_bisection_over_a_store_waits_and_goes_on(study: StudyStore) -> None:
     searching = source(BISECT, study)
     first = [start(searching, study) for _ in range(5)]
-    assert searching.next() is None and not searching.exhausted
+    assert searching.next() is None
     for trial in first:
         assert trial is not None
         finish(searching, study, trial, peak(0.012)(trial.parameters))
@@ -558,4 +558,4 @@ def test_a_list_is_handed_out_in_its_order_and_never_stopped() -> None:
     trials = [planned(k) for k in range(3)]
     listed = ListSource(trials)
     assert not listed.should_stop(trials[0], 1, {METRIC: 0.0})
-    assert [listed.next() for _ in range(3)] == trials and listed.exhausted and listed.next() is None
+    assert [listed.next() for _ in range(3)] == trials and listed.next() is None

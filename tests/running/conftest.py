@@ -40,9 +40,11 @@ class Lab:
         path.write_text(dedent(text))
         return path
 
-    def run(self, text: str, name: str = "study", *, track: bool = False, **direct: Any) -> Outcome:
-        console = Console(file=self.said, width=200)
-        return run(load(str(self.spec(text, name)), **direct), Options(self.store, track=track, console=console))
+    def run(
+        self, text: str, name: str = "study", *, track: bool = False, failed: bool = False, **direct: Any
+    ) -> Outcome:
+        options = Options(self.store, track=track, failed=failed, console=Console(file=self.said, width=200))
+        return run(load(str(self.spec(text, name)), **direct), options)
 
     def results(self, study: StudyStore) -> dict[str, bytes]:
         """The bytes of every result: unchanged bytes mean that nothing was trained again."""

@@ -29,7 +29,8 @@ def evaluate(network: AmnreNetwork, split: Split, device: torch.device, *, whole
 
     ``average_precision`` and ``language_accuracy`` always. With ``whole`` also ``average_precision_<language>`` for the
     sentences of one language alone (Table 4), ``cosine_translation`` and ``cosine_others`` (Table 6) if there are bags
-    with one sentence in each language, and the tables ``curve``, ``relations`` and ``vectors`` (Figure 4).
+    with one sentence in each language, and the tables ``curve`` and one more of each language alone (Figure 3),
+    ``relations`` and ``vectors`` (Figure 4).
     """
     alone = dict(zip(network.names, network.languages, strict=True)) if whole else {}
     rankings, sample = score(network, split, device, [None, *alone.values()])
@@ -38,10 +39,12 @@ def evaluate(network: AmnreNetwork, split: Split, device: torch.device, *, whole
     metrics = {"average_precision": ranking.average_precision, "language_accuracy": sample.language_accuracy()}
     if not whole:
         return Scores(metrics)
+    tables = {"curve": ranking.curve()}
     for name, scores in zip(alone, rankings[1:], strict=True):
-        metrics[f"average_precision_{name}"] = held_out(scores[:, 1:], gold).average_precision
-    tables = {
-        "curve": ranking.curve(),
+        of_one = held_out(scores[:, 1:], gold)
+        metrics[f"average_precision_{name}"] = of_one.average_precision
+        tables[f"{name}_curve"] = of_one.curve()
+    tables |= {
         "relations": by_relation(rankings[0][:, 1:], gold, split.vocabulary["relations"][1:]),
         "vectors": sample.table(),
     }

@@ -14,6 +14,7 @@ from trainables.joint_head_selection import data as preparation
 from trainables.joint_head_selection import loop
 from trainables.joint_head_selection.config import COMPONENTS, PRESETS, DataConfig, JointConfig
 from trainables.joint_head_selection.evaluation import METRICS, evaluate
+from trainables.metrics.joint_extraction import scores_of_sums
 
 
 class JointHeadSelection(Method[JointConfig]):
@@ -36,6 +37,10 @@ class JointHeadSelection(Method[JointConfig]):
     def train(self, config: JointConfig, data: Prepared, trial: Trial) -> None:
         """Train with early stopping on dev."""
         loop.train(config, data, trial)
+
+    def scores_of_counts(self, counts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The F1 scores of strict and boundaries; those of relaxed are averages over types."""
+        return scores_of_sums(counts)
 
     def evaluate(self, config: JointConfig, split: Split, weights: Path) -> Scores:
         """Strict, boundaries or relaxed scores, with a table per type and one of counts per sentence."""

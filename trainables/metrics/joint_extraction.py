@@ -4,9 +4,11 @@ The three differ in what makes an entity; a relation is always a triple of two e
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
 
 from trainables.corpora.five_column import entities
 
@@ -82,6 +84,15 @@ class JointScores:
     def overall_f1(self) -> float:
         """The mean of both F1 scores: the criterion of early stopping."""
         return (self.entity.f1 + self.relation.f1) / 2
+
+
+def scores_of_sums(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """The F1 scores of sums of ``entity_tp`` and so on, as numbers or as arrays of one shape; micro averages only."""
+    found = {}
+    for kind in ("entity", "relation"):
+        tp, fp, fn = (counts[f"{kind}_{what}"] for what in ("tp", "fp", "fn"))
+        found[f"{kind}_f1"] = 2 * tp / np.maximum(2 * tp + fp + fn, 1)
+    return found | {"overall_f1": (found["entity_f1"] + found["relation_f1"]) / 2}
 
 
 def strict(sentences: Sequence[Sentence]) -> JointScores:

@@ -3,8 +3,11 @@
 Labels are numbers, and 0 is NA, which counts neither as an answer nor as something to be found.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,6 +41,12 @@ def agreement(gold: Tensor, predicted: Tensor) -> Agreement:
     """Micro-averaged over the labels of sentences [N], without NA on either side (test S5)."""
     right = (gold == predicted) & (gold != NA)
     return Agreement(int(right.sum()), int((predicted != NA).sum()), int((gold != NA).sum()))
+
+
+def agreement_of_sums(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """``f1`` of sums of the columns ``right``, ``predicted`` and ``gold``, as numbers or as arrays of one shape."""
+    answers = counts["predicted"] + counts["gold"]
+    return {"f1": 2 * counts["right"] / np.maximum(answers, 1)}
 
 
 def by_relation(gold: Tensor, predicted: Tensor, relations: int) -> list[Agreement]:

@@ -10,6 +10,7 @@ from relab.prepared import Prepared, Split
 from relab.trial import Checkpoint, Trial
 
 from trainables.corpora.sentences import LabelledSentence
+from trainables.metrics.sentence_classification import agreement_of_sums
 from trainables.sent import loop
 from trainables.sent.config import COMPONENTS, PRESETS, SentConfig
 from trainables.sent.evaluation import METRICS, evaluate
@@ -43,6 +44,10 @@ class Sent(Method[SentConfig]):
     def train(self, config: SentConfig, data: Prepared, trial: Trial) -> None:
         """Train, filter, label anew, begin anew; the epoch best on dev counts."""
         loop.train(config, data, trial)
+
+    def scores_of_counts(self, counts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """F1."""
+        return agreement_of_sums(counts)
 
     def evaluate(self, config: SentConfig, split: Split, weights: Path) -> Scores:
         """Precision, recall and F1 without NA, with a table per relation."""

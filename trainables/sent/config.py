@@ -298,5 +298,6 @@ COMPONENTS = (
         "negative_training",
         off={"loss.form": "positive"},
         prose="cross-entropy in every iteration",
+        silences=("loss.complements", "loss.with_replacement"),
     ),
 )

@@ -1,9 +1,11 @@
 """`relab list`, `status`, `report`, `sync` and `ui`: what is there, and how it went."""
 
+import base64
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,11 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from relab.cli.options import DEFAULT_STORE, CorpusOption, JsonOption, StoreOption, answer, paths, stand_by_claims
-from relab.errors import RequestError
+from relab.errors import RelabError, RequestError
 from relab.progress import standard_error
 
 if TYPE_CHECKING:
     from relab.records import StudyStore
+    from relab.report import Drawing
 
 StudyArgument = Annotated[
     str, typer.Argument(metavar="STUDY", help="The name of a study: its spec's file name by default.")
@@ -78,30 +81,34 @@ def status(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: Js
 
 
 def report(
-    study: StudyArgument,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write Markdown to this file.")] = None,
-    figures: Annotated[bool, typer.Option("--figures", help="Draw curves, and maps of vectors, beside it.")] = False,
+    studies: Annotated[list[str], typer.Argument(metavar="STUDY...", help="One study, or several side by side.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write: .html, .md, or .tex for its table alone.")
+    ] = None,
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Draw figures beside a Markdown report; HTML carries them anyway.")
+    ] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a study's tables as Markdown, to a file or to standard output."""
+    """Write the report of studies: HTML, Markdown, or a table in LaTeX by the file's name; else Markdown to read."""
     from relab.records import Store
-    from relab.report import markdown, study_data
+    from relab.report import study_data
 
     if figures and output is None:
         raise RequestError("--figures draws beside the report: name its file with -o report.md")
-    found = Store(store).existing_study(study)
+    found = [Store(store).existing_study(name) for name in studies]
+    text = _written(found, output, figures)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
-    text = markdown(found, _figures(found, output) if figures and output else {})
-    if output is not None:
         output.write_text(text, encoding="utf-8")
-        standard_error().print(f"written: {output}")
+        standard_error().print(f"written: {output}", soft_wrap=True)
     if as_json:
-        answer(study_data(found), as_json=True)
+        answer(study_data(found[0]) if len(found) == 1 else {"studies": list(map(study_data, found))}, as_json=True)
     elif output is None:
         print(text)
-    stand_by_claims(found)
+    for study in found:
+        stand_by_claims(study)
 
 
 def sync(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
@@ -145,16 +152,54 @@ def ui(
     raise typer.Exit(subprocess.call(server))
 
 
-def _figures(study: "StudyStore", report: Path) -> dict[str, str]:
-    """Draw what a study has to show beside its report; file name to caption."""
-    from relab.figures import pictures
+def _written(studies: "list[StudyStore]", output: Path | None, figures: bool) -> str:
+    """The report in the form that its file's name asks for."""
+    from relab.report import html, latex, markdown
 
-    drawn = {}
+    form = ".md" if output is None else output.suffix
+    match form:
+        case ".html":
+            return html(*studies, figures=[_carried(study) for study in studies])
+        case ".tex":
+            return "\n".join(latex(study) for study in studies)
+        case ".md":
+            drawn = [_beside(study, output, len(studies) > 1) for study in studies] if figures and output else []
+            return markdown(*studies, figures=drawn)
+        case _:
+            raise RequestError(f"{output}: a report is written as .html, .md or .tex")
+
+
+def _beside(study: "StudyStore", report: Path, several: bool) -> "list[Drawing]":
+    """Draw what a study has to show into files beside its report."""
+    from relab.figures import pictures
+    from relab.report import Drawing
+
+    drawn = []
+    report.parent.mkdir(parents=True, exist_ok=True)
     for picture in pictures(study):
-        file = report.with_name(f"{report.stem}-{picture.name}.png")
+        file = report.with_name("-".join([report.stem, *([study.name] if several else []), picture.name]) + ".png")
         picture.draw(file)
-        standard_error().print(f"written: {file}")
-        drawn[file.name] = picture.caption
+        standard_error().print(f"written: {file}", soft_wrap=True)
+        drawn.append(Drawing(file.name, picture.caption))
+    return drawn
+
+
+def _carried(study: "StudyStore") -> "list[Drawing]":
+    """Draw what a study has to show into the report itself; without matplotlib a report has no figures, and says so."""
+    from relab.figures import pictures
+    from relab.report import Drawing
+
+    drawn = []
+    with tempfile.TemporaryDirectory() as folder:
+        for picture in pictures(study):
+            file = Path(folder) / "figure.svg"
+            try:
+                picture.draw(file)
+            except RelabError as error:
+                standard_error().print(f"no figures: {error}", soft_wrap=True)
+                return []
+            content = base64.b64encode(file.read_bytes()).decode()
+            drawn.append(Drawing(f"data:image/svg+xml;base64,{content}", picture.caption))
     return drawn
 
 

@@ -3,9 +3,10 @@
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import RenderableType
 from rich.text import Text
 
 from relab.cli.options import (
@@ -24,12 +25,16 @@ from relab.cli.options import (
 )
 from relab.errors import RelabError, RequestError
 from relab.progress import standard_error
-from relab.spec import AblationSpec, Spec, SweepSpec, load
+from relab.spec import AblationSpec, Spec, SweepSpec, TunedSpec, load
+
+if TYPE_CHECKING:
+    from relab.running.data import Data
 
 TrialsOption = Annotated[
     int | None, typer.Option("--trials", min=1, help="Trials in all, those of earlier runs included.")
 ]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, help="Train every arm on seeds 0 to N-1.")]
+FailedOption = Annotated[bool, typer.Option("--failed", help="Train again what has failed, and nothing else.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,17 +56,38 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a spec would train, and what of it is finished already. Trains nothing."""
-    from relab.estimate import dropped, estimate
     from relab.methods import find_method
-    from relab.plan import plan as plan_trials
     from relab.records import Store
-    from relab.report import render_plan
     from relab.running.data import Data
+    from relab.tuning import settle, standing
 
     loaded = _load(spec, changes, trials=trials, seeds=seeds, study=study)
     method, records = find_method(loaded.method), Store(store)
     data = Data.of(loaded, method, records, paths(corpus))
-    corpora = data.fingerprints()
+    if not isinstance(loaded, TunedSpec):
+        shown, rendered = _planned(loaded, data)
+        answer(shown, rendered, as_json=as_json)
+        return
+    searches = [standing(search, method, data.fingerprints(), records) for search in loaded.searches(method)]
+    lines = [Text(str(search)) for search in searches]
+    settled = settle(loaded, method, data.fingerprints(), records)
+    if settled is None:
+        arms, count = len(loaded.designed(method).arms), len(loaded.all_seeds)
+        after = {"study": loaded.name, "trials": arms * count * len(data.fingerprints())}
+        each = f"{arms} arms on {count} seeds" + (f" and {loaded.folds} folds" if loaded.folds else "")
+        rendered = Text(f"{loaded.name}: {after['trials']} trials, {each}, once the search is done")
+    else:
+        after, rendered = _planned(settled, data)
+    answer({"searches": [asdict(search) for search in searches], "ablation": after}, *lines, rendered, as_json=as_json)
+
+
+def _planned(loaded: Spec, data: "Data") -> tuple[dict[str, Any], RenderableType]:
+    """What one study would train, as data and for people."""
+    from relab.estimate import dropped, estimate
+    from relab.plan import plan as plan_trials
+    from relab.report import render_plan
+
+    method, records, corpora = data.method, data.store, data.fingerprints()
     planned = plan_trials(loaded, method, corpora, records.finished())
     impossible = dict(loaded.designed(method).impossible)
     before = records.study(loaded.name)
@@ -74,7 +100,7 @@ def plan(
         "dropped": gone,
         "expected": None if expected is None else asdict(expected),
     }
-    answer(shown, render_plan(loaded, planned, impossible, expected, gone), as_json=as_json)
+    return shown, render_plan(loaded, planned, impossible, expected, gone)
 
 
 def train(
@@ -104,13 +130,15 @@ def sweep(
     study: StudyOption = None,
     store: StoreOption = DEFAULT_STORE,
     slots: SlotsOption = None,
+    failed: FailedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Search the hyperparameters of a method. Typed again it goes on; --trials 40 extends it."""
     loaded = _load(spec, changes, trials=trials, study=study)
     if not isinstance(loaded, SweepSpec):
-        raise RequestError(f"{spec} has no `space` to search; an ablation runs with: relab ablate {spec}")
-    _run(loaded, corpus, store, slots, as_json)
+        what = "searches for its arms" if isinstance(loaded, TunedSpec) else "has no `space` to search"
+        raise RequestError(f"{spec} {what}; an ablation runs with: relab ablate {spec}")
+    _run(loaded, corpus, store, slots, failed=failed, as_json=as_json)
 
 
 def ablate(
@@ -121,30 +149,34 @@ def ablate(
     study: StudyOption = None,
     store: StoreOption = DEFAULT_STORE,
     slots: SlotsOption = None,
+    failed: FailedOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a method's components away one at a time, on every seed, and compare within the seed."""
+    """Take a method's components away one at a time, on every seed, and compare within the seed.
+
+    A spec with a `space` as well is searched first; its arms are then trained with the best setting.
+    """
     loaded = _load(spec, changes, seeds=seeds, study=study)
     if not isinstance(loaded, AblationSpec):
         raise RequestError(f"{spec} has no `design` of arms; a search runs with: relab sweep {spec}")
-    _run(loaded, corpus, store, slots, as_json)
+    _run(loaded, corpus, store, slots, failed=failed, as_json=as_json)
 
 
 def _load(spec: str, changes: list[str] | None, **direct: Any) -> Spec:
     return load(spec, pairs(changes, "--set"), **{name: value for name, value in direct.items() if value is not None})
 
 
-def _run(spec: Spec, corpus: list[str] | None, store: Path, slots: int | None, as_json: bool) -> None:
+def _run(spec: Spec, corpus: list[str] | None, store: Path, slots: int | None, *, failed: bool, as_json: bool) -> None:
     from relab.report import study_data, study_tables
     from relab.running.study import Options, run
 
     console = standard_error()
-    outcome = run(spec, Options(store, paths(corpus), slots, console=console))
+    outcome = run(spec, Options(store, paths(corpus), slots, failed=failed, console=console))
     answer(study_data(outcome.study), *study_tables(outcome.study), as_json=as_json)
     again = "" if store == DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
     if outcome.interrupted:
         console.print(
-            f"\nInterrupted. The same command goes on from here. Where it is: relab status {spec.name}{again}",
+            f"\nInterrupted. The same command goes on from here. Where it is: relab status {outcome.study.name}{again}",
             soft_wrap=True,
         )
         raise typer.Exit(130)
@@ -153,5 +185,7 @@ def _run(spec: Spec, corpus: list[str] | None, store: Path, slots: int | None, a
         soft_wrap=True,
     )
     if outcome.failed:
-        raise RelabError(f"{outcome.failed} of the trials failed; the same command tries them again")
+        raise RelabError(
+            f"{outcome.failed} of the trials failed; the same command tries them again, with --failed nothing else"
+        )
     stand_by_claims(outcome.study)

@@ -1,20 +1,33 @@
-"""Figures of a study for a page: metrics by epoch, scores by a setting, precision by recall, vectors on a plane."""
+"""Figures of a study for a page: differences by arm, scores by trial, epoch, setting and recall, vectors on a plane."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from relab.figures import by_recall, by_setting, on_a_plane
-from relab.figures.by_epoch import learning_curves
+from relab.comparison import headline
+from relab.figures import by_arm, by_recall, by_setting, by_trial, on_a_plane
+from relab.figures.by_arm import differences
+from relab.figures.by_epoch import learning_curves, metrics_by_epoch
 from relab.figures.by_recall import precision_recall
 from relab.figures.by_setting import scores_by_setting
+from relab.figures.by_trial import search_history
 from relab.figures.drawing import INSTALL
 from relab.figures.on_a_plane import vector_maps
 from relab.records import StudyStore
-from relab.report import figure_metrics
 
-__all__ = ["INSTALL", "Picture", "learning_curves", "pictures", "precision_recall", "scores_by_setting", "vector_maps"]
+__all__ = [
+    "INSTALL",
+    "Picture",
+    "differences",
+    "learning_curves",
+    "metrics_by_epoch",
+    "pictures",
+    "precision_recall",
+    "scores_by_setting",
+    "search_history",
+    "vector_maps",
+]
 
 
 @dataclass(frozen=True)
@@ -28,15 +41,23 @@ class Picture:
 
 
 def pictures(study: StudyStore) -> list[Picture]:
-    """Learning curves of the report's metrics, scores by a field that arms vary, and what the trials' tables show."""
+    """A search's history; of arms their differences, learning curves, scores by a field that they vary, and tables."""
+    described = study.description()
+    if described.kind == "sweep":
+        caption = f"`{described.objective}` by trial: each finished setting, and the best so far."
+        return [Picture("search", caption, partial(search_history, study))] if len(by_trial.history(study)[0]) else []
     found = []
-    for metric in figure_metrics(study):
+    shown = headline(described, study.frame())
+    if by_arm.compared(study):
+        seen = "within the seed, with their 95 % intervals; round and blue: settled by Holm-adjusted p."
+        found.append(Picture("differences", f"Differences in `{shown}`: {seen}", partial(differences, study)))
+    for metric in metrics_by_epoch(study):
         seen = "a point per seed, the LOWESS trend of each arm, its 95 % interval over the seeds."
         found.append(
             Picture(metric.replace("/", "-"), f"`{metric}` by epoch: {seen}", partial(learning_curves, study, metric))
         )
     for field in by_setting.series(study):
-        caption = f"`{by_setting.metric_of(study)}` by `{field}`: the mean over the seeds, its 95 % interval."
+        caption = f"`{shown}` by `{field}`: the mean over the seeds, its 95 % interval."
         found.append(Picture(f"by-{field}", caption, partial(scores_by_setting, study, field)))
     for table in study.table_names():
         if table.endswith(by_recall.SUFFIX) and by_recall.seed_precisions(study.table(table)):

@@ -26,6 +26,7 @@ from relab.figures.drawing import (
     finish,
     needed,
 )
+from relab.published import find
 from relab.records import StudyStore
 
 if TYPE_CHECKING:
@@ -83,6 +84,15 @@ def learning_curves(study: StudyStore, metric: str, path: Path) -> None:
         draw_band(axes, trend(curves), place, arm, len(curves))
     _frame(axes, [curve for curves in arms.values() for curve in curves], metric)
     finish(figure, path)
+
+
+def metrics_by_epoch(study: StudyStore) -> list[str]:
+    """What is drawn by epoch: the objective, and the metrics of the published numbers on dev."""
+    described, reported = study.description(), study.metrics().columns
+    wanted = [described.objective]
+    if described.published is not None:
+        wanted += [metric if "/" in metric else f"dev/{metric}" for metric in find(described.published)[1].metrics]
+    return [metric for metric in dict.fromkeys(wanted) if metric in reported]
 
 
 def seed_curves(frame: pl.DataFrame, metric: str) -> dict[str, list[Curve]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from relab.analysis import by_seed
+from relab.comparison import headline
 from relab.errors import RequestError
 from relab.fields import flatten
 from relab.figures.drawing import HEIGHT, LINE, WIDTH, Matrix, Vector, band, canvas, draw_band, dress, finish
@@ -54,20 +55,14 @@ def scores_by_setting(study: StudyStore, field: str, path: Path) -> None:
         ticks = np.unique(values)
         axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
         axes.minorticks_off()
-    dress(axes, field, metric_of(study))
+    dress(axes, field, headline(study.description(), study.frame()))
     finish(figure, path)
-
-
-def metric_of(study: StudyStore) -> str:
-    """The objective on test where it was opened, else on dev."""
-    objective = study.description().objective
-    tested = objective.replace("dev/", "test/", 1)
-    return tested if f"score/{tested}" in study.frame().columns else objective
 
 
 def series(study: StudyStore) -> dict[str, list[Series]]:
     """For each numeric field that tells at least three arms apart, the groups of arms that differ in it alone."""
-    described, scores = study.description(), by_seed(study.frame(), metric_of(study))
+    described, frame = study.description(), study.frame()
+    scores = by_seed(frame, headline(described, frame))
     settings = {trial.arm: dict(flatten(trial.config)) for trial in study.asked() if trial.arm in scores}
     fields = {name for changes in described.arms.values() for name in changes}
     found: dict[str, list[Series]] = {}

@@ -85,12 +85,15 @@ def dress(axes: "Axes", across: str, up: str) -> None:
 
 
 def finish(figure: Any, path: Path) -> None:
-    """Put the legend under the figure and write it; the path's suffix gives the format.
+    """Put the legend, if there is one, under the figure and write it; the path's suffix gives the format.
 
     Raises:
         RelabError: the file cannot be written.
     """
-    figure.legend(loc="outside lower center", frameon=False, fontsize=7, handlelength=3, borderaxespad=0, markerscale=2)
+    if any(axes.get_legend_handles_labels()[0] for axes in figure.axes):
+        figure.legend(
+            loc="outside lower center", frameon=False, fontsize=7, handlelength=3, borderaxespad=0, markerscale=2
+        )
     try:
         figure.savefig(path, dpi=300)
     except OSError as error:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import ray
 from ray import tune
+from ray.exceptions import OutOfMemoryError
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 from ray.tune.error import TuneError
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -21,11 +22,9 @@ from relab.plan import PlannedTrial
 from relab.records import Failure, Result, StudyStore
 from relab.running.execute import Order, failure
 from relab.running.resources import Slots
+from relab.running.retries import Retries
 from relab.running.worker import HISTORY, RECORD, REPORT, run_trial
 from relab.search import Source
-
-ATTEMPTS_AFTER_LOST_WORKERS = 2
-"""How often a trial whose worker died is tried again from its last checkpoint before it counts as failed."""
 
 FAILURES_IN_A_ROW = 4
 """So many failures with nothing finished in between end a run: the next trial would fail as well."""
@@ -62,7 +61,11 @@ class Run:
     deadline: float | None = None
     running: dict[str, _Running] = field(default_factory=dict)
     failed: list[Failure] = field(default_factory=list)
+    """Last attempts of the trials that are given up, until the next run."""
     failures_in_a_row: int = 0
+    retries: Retries = field(default_factory=Retries)
+    alone: bool = False
+    """Whether the trials that need the machine for themselves have their turn."""
     interrupted: bool = False
     trouble: Exception | None = None
     """Why nothing further can be recorded; it ends the run."""
@@ -71,28 +74,52 @@ class Run:
         """Nothing: Tune pickles its parts for a restore, and here the records are what a run goes on from."""
         return {}
 
+    def rounds(self) -> Iterator[None]:
+        """Each lasts until nothing can be started and nothing runs: trials beside each other, then those alone.
+
+        A source may wait for a trial that is put off until it is alone, so that it is asked again after these.
+        """
+        while True:
+            self.alone = False
+            yield
+            if self.over or self.running or not self.retries.alone:
+                return
+            self.alone = True
+            yield
+            if self.over or self.running:
+                return
+
     def start(self, trial_id: str) -> PlannedTrial | None:
-        """The next trial to train, or None while there is none; what is finished already is told to the source."""
-        if self.over:
+        """The next trial to train, or None while there is none."""
+        planned = None if self.over else self._next()
+        if planned is not None:
+            self.running[trial_id] = _Running(planned, time.time())
+            for listener in self.listeners:
+                listener.started(planned)
+        return planned
+
+    def _next(self) -> PlannedTrial | None:
+        """What is finished already is told to the source; what has failed already waits for everything new."""
+        if self.alone:
+            return self.retries.alone.popleft() if self.retries.alone else None
+        if self.failures_in_a_row >= FAILURES_IN_A_ROW:
             return None
+        if self.retries.at_once:
+            return self.retries.at_once.popleft()
         while (planned := self.source.next()) is not None:
             if not planned.smoke:
                 self.study.ask(planned)
             known = self.study.store.result(planned.key)
-            if known is None:
-                self.running[trial_id] = _Running(planned, time.time())
-                for listener in self.listeners:
-                    listener.started(planned)
+            if known is not None:
+                self._end(planned, known)
+            elif not self.retries.put_off(planned, self.study.store.failures(planned.key)):
                 return planned
-            self._end(planned, known)
-        return None
+        return self.retries.last.popleft() if self.retries.last else None
 
     @property
     def over(self) -> bool:
-        """Whether no further trial will be started."""
-        late = self.deadline is not None and time.time() > self.deadline
-        full = self.trouble is not None
-        return full or late or self.source.exhausted or self.failures_in_a_row >= FAILURES_IN_A_ROW
+        """Whether no trial at all will be started any more."""
+        return self.trouble is not None or (self.deadline is not None and time.time() > self.deadline)
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -124,9 +151,15 @@ class Run:
             at.record = self._pruned(at)
         if at.record is None:
             at.record = failure(at.planned, lost or RuntimeError("the worker died"), at.since)
-            at.record = at.record.model_copy(update={"kind": "preempted"})
+            kind = "out of memory" if isinstance(lost, OutOfMemoryError) else "preempted"
+            at.record = at.record.model_copy(update={"kind": kind})
             self.study.store.write_failure(at.record)
-        self._end(at.planned, at.record)
+        if isinstance(at.record, Failure) and self.retries.again(at.planned, at.record, alone=self.alone):
+            self.failures_in_a_row += at.record.kind != "preempted"
+            for listener in self.listeners:
+                listener.ended(at.planned, at.record)
+        else:
+            self._end(at.planned, at.record)
 
     def kill(self) -> None:
         """Leave the trials in flight to the next run of this study."""
@@ -135,12 +168,19 @@ class Run:
                 listener.ended(at.planned, None)
         self.running.clear()
 
+    def give_up(self) -> None:
+        """Count those as failed that wait for another attempt and are not to get one in this run."""
+        for planned in self.retries.take_all():
+            self.failed.append(self.study.store.failures(planned.key)[-1])
+            for listener in self.listeners:
+                listener.ended(planned, self.failed[-1])
+
     def _end(self, planned: PlannedTrial, record: Result | Failure) -> None:
         if isinstance(record, Failure):
             if record.kind == "no space left":
                 raise _no_space(self.study)
             self.failed.append(record)
-            self.failures_in_a_row += 1
+            self.failures_in_a_row += planned.key not in self.retries.failed_before
         else:
             self.failures_in_a_row = 0
         self.source.ended(planned, record)
@@ -179,7 +219,7 @@ class _Search(Searcher):  # type: ignore[misc]
             planned = self.run.start(trial_id)
             if planned is not None:
                 return {"order": self.run.order(planned)}
-        return Searcher.FINISHED if self.run.over else None
+        return Searcher.FINISHED if self.run.over or not self.run.running else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing: the callback hears of it with the trial's error at hand."""
@@ -221,38 +261,53 @@ class _Ends(Callback):  # type: ignore[misc]
 
 def drive(run: Run) -> None:
     """Train everything that the source gives. Returns when it has nothing more, or after Ctrl-C or SIGTERM."""
-    trainable = tune.with_resources(run_trial, run.slots.per_trial)
     previous = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        Tuner(
-            trainable,
-            tune_config=TuneConfig(
-                search_alg=_Search(run),
-                scheduler=_Decision(run),
-                num_samples=-1,
-                max_concurrent_trials=run.slots.count,  # also how many actors Tune starts at the same time
-                reuse_actors=True,
-                trial_dirname_creator=lambda trial: str(trial.trial_id),
-            ),
-            run_config=RunConfig(
-                name=run.study.name,
-                storage_path=str(run.study.store.scratch),
-                callbacks=[_Ends(run)],
-                failure_config=FailureConfig(max_failures=ATTEMPTS_AFTER_LOST_WORKERS),
-                verbose=0,
-            ),
-        ).fit()
-    except (TuneError, OSError) as error:
-        if out_of_space(error) and run.trouble is None:
-            raise _no_space(run.study) from error
-        if run.trouble is None:
-            raise
+        for _ in run.rounds():
+            _fit(run)
     finally:
         signal.signal(signal.SIGTERM, previous)
         run.interrupted = bool(run.running)
         run.kill()
     if run.trouble is not None:
         raise run.trouble
+    if not run.interrupted:
+        run.give_up()
+
+
+def _fit(run: Run) -> None:
+    """One round, by Tune."""
+    try:
+        Tuner(
+            tune.with_resources(run_trial, run.slots.per_trial),
+            tune_config=TuneConfig(
+                search_alg=_Search(run),
+                scheduler=_Decision(run),
+                num_samples=-1,
+                # also how many actors Tune starts at the same time
+                max_concurrent_trials=1 if run.alone else run.slots.count,
+                reuse_actors=not run.alone,  # what a process keeps of its last trial is memory too
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=RunConfig(
+                name=run.study.name,
+                storage_path=str(run.study.store.scratch),
+                callbacks=[_Ends(run)],
+                failure_config=FailureConfig(max_failures=0),  # the run itself says what is tried again
+                verbose=0,
+            ),
+        ).fit()
+    except (TuneError, OSError, RuntimeError) as error:
+        if isinstance(error.__cause__, OutOfMemoryError):
+            # Ray has killed a worker because its machine ran low, perhaps not the one that took the memory, and Tune
+            # (ray/air/execution/_internal/actor_manager.py, _actor_task_failed) ends all trials for it.
+            for trial_id in list(run.running):
+                with run.guarded():
+                    run.end(trial_id, error.__cause__)
+        elif out_of_space(error) and run.trouble is None:
+            raise _no_space(run.study) from error
+        elif run.trouble is None:
+            raise
 
 
 def _no_space(study: StudyStore) -> StoreError:

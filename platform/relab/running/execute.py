@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from relab.corpus import digest
 from relab.environment import environment
-from relab.errors import out_of_space
+from relab.errors import RelabError, out_of_space
 from relab.method import Config, Method
 from relab.methods import find_method
 from relab.plan import PlannedTrial
@@ -37,16 +37,25 @@ class Order:
     workers: int = 1
     worker_group: bool = False
     """Train in a Ray Train worker group even with one worker."""
+    hours: float | None = None
+    """The most that the trial may take, its attempts together."""
     checkpoint_seconds: float = 10.0
 
     def __str__(self) -> str:
         return self.trial.key  # Ray Tune names folders after its configs
 
 
+class TimeLimit(RelabError):
+    """A trial has taken longer than it may."""
+
+
 def execute(order: Order, on_report: OnReport, *, rank: int = 0, world_size: int = 1) -> Result:
     """Train one trial to its end, or go on with it from its last checkpoint, and write its record.
 
     Errors of the method pass through; ``failure`` says what to record of them.
+
+    Raises:
+        TimeLimit: after the first report past ``order.hours``; the checkpoint that it goes on from is of that report.
     """
     started, planned = time.time(), order.trial
     torch.set_num_threads(order.threads)
@@ -56,11 +65,18 @@ def execute(order: Order, on_report: OnReport, *, rank: int = 0, world_size: int
     config = method.Config.model_validate(planned.config)
     data = _load(order.prepared)
     _forget_peak_memory(device)
+
+    def reported(number: int, metrics: Mapping[str, float]) -> None:
+        on_report(number, metrics, trial.history)
+        if order.hours is not None and _late(trial, order.hours):
+            trial.finish()
+            raise TimeLimit(f"{trial.seconds / 3600:.3g} hours of training, and resources.hours is {order.hours:g}")
+
     trial = Trial(
         store.trial(planned.key),
         planned.seed,
         device,
-        lambda number, metrics: on_report(number, metrics, trial.history),
+        reported,
         rank=rank,
         world_size=world_size,
         checkpoint_seconds=order.checkpoint_seconds,
@@ -128,11 +144,20 @@ def _keep_tables(method: Method[Any], config: Config, data: Prepared, trial: Tri
     return {f"{split}/{name}": value for name, value in scores.metrics.items()}
 
 
+def _late(trial: Trial, hours: float) -> bool:
+    late = torch.tensor([float(trial.seconds > 3600 * hours)], device=trial.device)
+    if trial.world_size > 1:  # by the first worker's clock: one that stopped by itself would leave the others waiting
+        torch.distributed.broadcast(late, 0)
+    return bool(late)
+
+
 def _kind(error: BaseException) -> FailureKind:
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
         return "out of memory"
     if isinstance(error, FloatingPointError):
         return "not a number"
+    if isinstance(error, TimeLimit):
+        return "timeout"
     if out_of_space(error):
         return "no space left"
     return "error"

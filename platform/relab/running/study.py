@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from relab.adaptive import AdaptiveSource
 from relab.corpus import describe
 from relab.designs import FULL
-from relab.errors import RelabError
+from relab.errors import RelabError, RequestError
 from relab.method import Method
 from relab.methods import find_method
 from relab.plan import PlannedTrial, plan, revision, smoke_plan
@@ -20,9 +19,12 @@ from relab.running.data import Data
 from relab.running.driver import Listener, Run, connect, drive
 from relab.running.execute import Order
 from relab.running.resources import Slots, slots
-from relab.search import ListSource, Source, sweep_source
-from relab.spec import AblationSpec, Spec, SweepSpec
+from relab.running.retries import failed_source
+from relab.search import ListSource, Source
+from relab.sources import trial_source
+from relab.spec import AblationSpec, SettledSpec, Spec, SweepSpec, TunedSpec
 from relab.tracking import Tracker
+from relab.tuning import settle, winner
 from rich.console import Console
 
 
@@ -35,6 +37,8 @@ class Options:
     """Where corpora and vectors lie, by name."""
     slots: int | None = None
     track: bool = True
+    failed: bool = False
+    """Train again what has failed, and nothing else."""
     console: Console = field(default_factory=standard_error)
 
 
@@ -47,21 +51,34 @@ class Outcome:
     interrupted: bool
 
 
-def run(spec: Spec, options: Options) -> Outcome:
+def run(spec: Spec, options: Options, data: Data | None = None) -> Outcome:
     """Run a study, or go on with it: whatever is finished is kept, whatever is missing is trained.
 
+    Args:
+        spec: what to train. A search and an ablation in one spec are two studies or more: the searches come first.
+        options: how to train it.
+        data: the spec's corpus, where it is read already.
+
     Raises:
-        RequestError: the corpus is not there, or a trial could never be placed.
+        RequestError: the corpus is not there, a trial could never be placed, or what has failed is asked for of a
+            study that was last run with another list of trials.
         StoreError: another driver holds the study, or the store cannot be written.
         RelabError: an arm of an ablation does not differ from the full model.
     """
+    if isinstance(spec, TunedSpec) and not isinstance(spec, SettledSpec):
+        return _around_winners(spec, options)
     began = time.time()
     method = find_method(spec.method)
     store = Store(options.store)
     study = store.study(spec.name)
     with study.lock(), Tracker(study, options.console, enabled=options.track) as tracker:
-        data = Data.of(spec, method, store, options.given)
+        data = data or Data.of(spec, method, store, options.given)
         options.console.print(_opening(spec, data))
+        if options.failed and study.description().revision != revision(spec, method, data.fingerprints()):
+            raise RequestError(
+                f"{spec.name} was last run with other settings, seeds or data, and has other trials: "
+                "--failed goes with the command that they failed under"
+            )
         study.describe(_description(spec, data))
         tracker.begin()
         connect()
@@ -70,6 +87,24 @@ def run(spec: Spec, options: Options) -> Outcome:
         if isinstance(spec, AblationSpec):
             job.smoke()
         return job.train()
+
+
+def _around_winners(spec: TunedSpec, options: Options) -> Outcome:
+    """Search, then train the arms with what was found; a search that has its winner is not gone on with."""
+    method, store = find_method(spec.method), Store(options.store)
+    data = Data.of(spec, method, store, options.given)
+    fingerprints = data.fingerprints()
+    for search in () if options.failed else spec.searches(method):
+        if not winner(search, method, fingerprints, store):
+            outcome = run(search, options, data)
+            if outcome.interrupted:
+                return outcome
+    settled = settle(spec, method, fingerprints, store)
+    if settled is None:
+        raise RelabError(f"{spec.name}: a search has trials left, or none that finished; no arm was trained")
+    for name, found in settled.winners.items():
+        options.console.print(f"{name}: best with {', '.join(f'{field}={value!r}' for field, value in found.items())}")
+    return run(settled, options, data)
 
 
 @dataclass(frozen=True)
@@ -108,14 +143,12 @@ class _Job:
         return Outcome(self.study, len(run.failed), run.interrupted)
 
     def _source(self) -> tuple[Source, int | None]:
-        if isinstance(self.spec, SweepSpec):
-            fingerprints = self.data.fingerprints()
-            return sweep_source(self.spec, self.method, fingerprints, self.study), self.spec.points * len(fingerprints)
-        trials = plan(self.spec, self.method, self.data.fingerprints(), ()).trials
-        if isinstance(self.spec, AblationSpec) and self.spec.looks:
-            metric, against = self.spec.aim(self.method).metric, self.study.description().against
-            return AdaptiveSource(trials, self.spec.looks, metric, against), len(trials)
-        return ListSource(trials), len(trials)
+        fingerprints = self.data.fingerprints()
+        if self.options.failed:
+            return failed_source(self.spec, self.method, fingerprints, self.study)
+        planned = plan(self.spec, self.method, fingerprints)
+        total = len(planned.trials) + planned.to_draw
+        return trial_source(self.spec, self.method, fingerprints, self.study), total
 
     def _drive(self, source: Source, title: str, total: int | None, listeners: Sequence[Listener]) -> Run:
         with Progress(title, total, self.spec.aim(self.method), self.slots.count, self.options.console) as progress:
@@ -140,6 +173,7 @@ class _Job:
             threads=max(1, int(wanted.cpus)),
             gpus=wanted.gpus,
             workers=wanted.workers,
+            hours=wanted.hours,
         )
 
 

@@ -12,13 +12,18 @@ from relab.spec.models import (
     Dimension,
     Resources,
     Search,
+    SettledSpec,
     Spec,
     Stop,
     SweepSpec,
     TrainingSpec,
+    TunedSpec,
+    restored,
     shipped_folders,
 )
 from relab.spec.reading import Problems, change, find_spec, put, read
+from relab.spec.tuning import check_tuned
+from relab.spec.writing import written
 
 __all__ = [
     "AblationSpec",
@@ -27,12 +32,16 @@ __all__ = [
     "Dimension",
     "Resources",
     "Search",
+    "SettledSpec",
     "Spec",
     "Stop",
     "SweepSpec",
     "TrainingSpec",
+    "TunedSpec",
     "load",
+    "restored",
     "shipped_specs",
+    "written",
 ]
 
 
@@ -49,7 +58,7 @@ def load(
     Args:
         argument: path or name.
         changes: ``--set`` settings, dotted name to YAML text.
-        trials: of a sweep, in place of ``budget.trials``.
+        trials: of a search, in place of ``budget.trials``.
         seeds: of an ablation, in place of ``seeds``.
         study: name of the study, in place of the file's stem.
 
@@ -59,7 +68,7 @@ def load(
     """
     path = find_spec(argument)
     source = read(path)
-    keys = {name for kind in (SweepSpec, AblationSpec, TrainingSpec) for name in kind.model_fields} | {"arms"}
+    keys = {name for kind in (TunedSpec, TrainingSpec) for name in kind.model_fields} | {"arms"}
     change(source, changes or {}, keys)
     for name, value in (("budget.trials", trials), ("seeds", seeds)):
         if value is not None:
@@ -69,6 +78,8 @@ def load(
     method = check_names(source.values, problems)
     if method is not None:
         MethodCheck(source.values, method, problems).run()
+        if isinstance(spec, TunedSpec) and not problems.lines:
+            check_tuned(spec, method, problems)
     problems.raise_any()
     if spec is None:
         raise SpecError(f"{path} is no spec")

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, field_validator, model_
 
 from relab.claims import WrittenClaim
 from relab.designs import DESIGNS, FULL, Arm, Design
-from relab.fields import nested, overlay
+from relab.fields import flatten, nested, overlay
 from relab.method import Config, Method, Objective
 
 Number = int | float
@@ -25,11 +26,14 @@ class CorpusReference(Config):
 
 
 class Resources(Config):
-    """What one worker of a trial gets, and how many workers a trial has."""
+    """What one worker of a trial gets, how many workers a trial has, and how long it may take."""
 
     cpus: float = Field(1, gt=0)
     gpus: float = Field(0, ge=0)
     workers: int = Field(1, ge=1)
+    hours: float | None = Field(None, gt=0)
+    """Of one trial, its attempts together. It is looked at after each report, so that a trial which never reports again
+    is not ended by it."""
 
 
 class ObjectiveChoice(Config):
@@ -105,10 +109,15 @@ class Stop(Config):
     reduction: int = Field(3, ge=2)
 
 
+TRIALS = 20
+"""Of a search whose spec does not say."""
+
+
 class Budget(Config):
     """How much a sweep may train; ``hours`` counts each run of the command anew and starts no trial after its end."""
 
-    trials: int = Field(20, ge=1)
+    trials: int | None = Field(None, ge=1)
+    """20 unless it says otherwise; of a grid all points."""
     hours: float | None = Field(None, gt=0)
 
 
@@ -165,17 +174,26 @@ class BaseSpec(Config):
         """The seeds of training."""
         return (0,)
 
+    def own_settings(self, arm: Arm, seed: int, method: Method[Any]) -> Mapping[str, Any]:
+        """Dotted fields of one arm on one seed, beside those that the arm changes: what its own search has found."""
+        return {}
 
-class SweepSpec(BaseSpec):
-    """A search."""
 
-    kind = "sweep"
+class Searched(BaseSpec):
+    """What a spec with a search says of it."""
+
     space: dict[str, Dimension] = Field(min_length=1)
     search: Search = Search()
     stop: Stop = Stop()
     budget: Budget = Budget()
     start_from: tuple[str, ...] = ()
     """Presets whose settings are tried first."""
+
+
+class SweepSpec(Searched):
+    """A search."""
+
+    kind = "sweep"
     seed: int = 0
     """Of every training run: a sweep compares settings under one seed."""
 
@@ -187,9 +205,9 @@ class SweepSpec(BaseSpec):
     def points(self) -> int:
         """Settings to train: the budget, and no more than a space of choices has. A grid is cut on purpose only."""
         everything = math.prod(math.inf if d.choice is None else len(d.choice) for d in self.space.values())
-        if self.search.algorithm == "grid" and "trials" not in self.budget.model_fields_set:
+        if self.search.algorithm == "grid" and self.budget.trials is None:
             return int(everything)
-        return int(min(self.budget.trials, everything))
+        return int(min(self.budget.trials or TRIALS, everything))
 
 
 def _seeds(value: Any) -> Any:
@@ -201,6 +219,9 @@ def _distinct(value: Any) -> Any:
         raise ValueError("a seed comes twice")
     return value
 
+
+_SEPARATED = re.compile(r"[^\w.]+", re.ASCII)
+"""What stands between the words of a study's name."""
 
 Seeds = Annotated[tuple[int, ...], Field(min_length=1), AfterValidator(_distinct)]
 
@@ -283,16 +304,106 @@ class TrainingSpec(BaseSpec):
         return self.seeds
 
 
+class TunedSpec(Searched, AblationSpec):
+    """A search, and an ablation around what it finds best."""
+
+    tune: Literal["once", "each_arm", "each_repeat"] = "once"
+    """Who is searched for: the full model alone, whose winner all arms are trained with; each arm, with the same
+    number of trials; each arm anew for each of its seeds (Bouthillier et al., MLSys 2021: a repeat draws its search
+    too)."""
+    seed: int = 1000
+    """Of every training run of the search. No arm is trained on it: what its winner owes to chance there would count as
+    the full model's."""
+
+    def searches(self, method: Method[Any]) -> list[SweepSpec]:
+        """What is searched before an arm is trained, each a study of its own."""
+        found: dict[str, SweepSpec] = {}
+        for seed in self.all_seeds:
+            for arm in self.designed(method).arms:
+                search = self.search_for(arm, seed, method)
+                if search is not None:
+                    found.setdefault(search.name, search)
+        return list(found.values())
+
+    def search_for(self, arm: Arm, seed: int, method: Method[Any]) -> SweepSpec | None:
+        """The search whose winner an arm is trained with on a seed; None where the arm leaves nothing to search.
+
+        Its trials never open the test split, whatever the protocol.
+        """
+        own, repeat = self.tune != "once", seed if self.tune == "each_repeat" else 0
+        space = still_read(self.space, arm, method) if own else self.space
+        if not space:
+            return None
+        parts = {"once": (), "each_arm": (arm.name,), "each_repeat": (arm.name, str(seed))}[self.tune]
+        shared = {field: getattr(self, field) for field in Searched.model_fields}
+        return SweepSpec(
+            **shared
+            | {
+                "name": _SEPARATED.sub("-", "-".join((self.name, "search", *parts))),
+                "base": overlay(self.base, arm.changes) if own else self.base,
+                "protocol": "clean",
+                "space": space,
+                "search": self.search.model_copy(update={"seed": self.search.seed + repeat}),
+                "seed": self.seed + repeat,
+            }
+        )
+
+    def settled(self, winners: Mapping[str, Mapping[str, Any]]) -> "SettledSpec":
+        """The ablation to train once every search has a winner."""
+        found = restored({**self.model_dump(mode="json", by_alias=True), "winners": winners})
+        assert isinstance(found, SettledSpec)
+        return found
+
+
+class SettledSpec(TunedSpec):
+    """An ablation whose hyperparameters were searched for. No file says this: ``TunedSpec.settled`` makes it."""
+
+    winners: dict[str, dict[str, Any]]
+    """Name of each search → the fields of its best setting."""
+
+    def settings(self, method: Method[Any]) -> dict[str, Any]:
+        base = super().settings(method)
+        if self.tune != "once":
+            return base
+        (winner,) = self.winners.values()
+        return overlay(base, winner)
+
+    def own_settings(self, arm: Arm, seed: int, method: Method[Any]) -> Mapping[str, Any]:
+        search = None if self.tune == "once" else self.search_for(arm, seed, method)
+        return {} if search is None else self.winners[search.name]
+
+
+def still_read(space: Mapping[str, Dimension], arm: Arm, method: Method[Any]) -> dict[str, Dimension]:
+    """The dimensions of a space that mean something to an arm.
+
+    Not those that the arm sets itself, nor those of a part whose ``enabled`` it turns off, nor those that a component
+    which it takes away says nothing else reads.
+    """
+    changes = dict(flatten(nested(arm.changes)))
+    gone = set(changes) | {name.removesuffix(".enabled") for name, value in changes.items() if value is False}
+    for component in method.components:
+        if component.name in arm.off:
+            gone |= set(component.silences)
+    return {name: each for name, each in space.items() if not any(f"{name}.".startswith(f"{part}.") for part in gone)}
+
+
 Spec = SweepSpec | AblationSpec | TrainingSpec
 
 
 def kind_of(values: Mapping[str, Any]) -> type[Spec]:
-    """Which kind of spec a mapping is: a search has a ``space``, an ablation a ``design``."""
+    """Which kind of spec a mapping is: a search has a ``space``, an ablation a ``design``; with both it does both."""
     if "space" in values:
-        return SweepSpec
+        return TunedSpec if "design" in values else SweepSpec
     if "design" in values:
         return AblationSpec
     return TrainingSpec
+
+
+def restored(recorded: Mapping[str, Any]) -> Spec:
+    """The spec that a study was run with, from ``Description.spec``."""
+    kind = SettledSpec if "winners" in recorded else kind_of(recorded)
+    corpus = recorded["corpus"]
+    return kind.model_validate({**recorded, "corpus": {"name": corpus["name"], **corpus["options"]}})
 
 
 SHIPPED_FOLDERS = ("search_spaces", "ablations")

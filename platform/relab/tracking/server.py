@@ -2,6 +2,7 @@
 
 import os
 from typing import Any
+from urllib.parse import urlencode
 
 from relab.records import Store
 
@@ -30,11 +31,24 @@ def mlflow_client(store: Store) -> Any:
 
 
 def experiment_url(server: str, store: Store, study: str | None) -> str:
-    """The page of a study on a server of MLflow's; the start page without one, or before the study is there."""
+    """The page of a study's runs on a server of MLflow's, its arms first and the best of them on top.
+
+    The start page without a study, or before it is there.
+    """
     if study is None:
         return server
     experiment = mlflow_client(store).get_experiment_by_name(study)
-    return server if experiment is None else f"{server}/#/experiments/{experiment.experiment_id}"
+    if experiment is None:
+        return server
+    described = store.study(study).description()
+    metric = f"{'best' if described.kind == 'sweep' else 'mean'}/{described.objective}"
+    # Without a kind of work MLflow 3 opens an experiment at its traces.
+    view = {
+        "workflowType": "machine_learning",
+        "orderByKey": f"metrics.`{metric}`",
+        "orderByAsc": str(described.mode == "min").lower(),
+    }
+    return f"{server}/#/experiments/{experiment.experiment_id}/runs?{urlencode(view)}"
 
 
 def first_line(error: BaseException) -> str:

@@ -15,7 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from relab.analysis import best_parameters, search_ranking, summarise_arms
+from relab.analysis import best_parameters, search_ranking
+from relab.comparison import summarise_arms
 from relab.designs import FULL
 from relab.errors import RelabError
 from relab.fields import flatten
@@ -33,6 +34,8 @@ TRIAL, ARM, REVISION = "relab.trial", "relab.arm", "relab.revision"
 """Tags that name a run: by them one run is found again, whatever happened in between."""
 FIGURES = "relab.figures"
 """The tag that says of how many results the figures are, or why there are none."""
+FAILURE = "relab.failure"
+"""The tag with the class and the message of a run's last failure."""
 PARENT = "mlflow.parentRunId"
 """The tag by which MLflow's pages nest a run below another."""
 
@@ -82,7 +85,7 @@ class View:
     def follow(self, lines: Iterator[str]) -> None:
         """Take in a driver's messages a few seconds' worth at a time, and the records once they end.
 
-        One message at a time costs twice as much beside busy trials: each finds this process out of the caches.
+        In batches by time, so that what is queued is written within seconds also when no further message comes.
         """
         self.reconcile(driver_gone=False)
         os.nice(NICENESS)
@@ -149,13 +152,21 @@ class View:
 
     def _parent(self, arm: str) -> _Run:
         if arm not in self.parents:
-            changes = {name: _text(value) for name, value in self.description.arms.get(arm, {}).items()}
+            changes = self._settings(arm)
             tags = {ARM: arm, REVISION: self.description.revision, "relab.kind": self.description.kind}
             run = self.client.create_run(self.experiment, tags=tags, run_name=arm)
             self.client.log_batch(run.info.run_id, params=_params(changes | {"arm": arm}))
             self.client.log_dict(run.info.run_id, self.description.spec, "spec.json")
             self.parents[arm] = _Run(run.info.run_id, "RUNNING")
         return self.parents[arm]
+
+    def _settings(self, arm: str) -> dict[str, Any]:
+        """An arm's values of every field that some arm changes: a page that compares arms then has no gaps."""
+        described = self.description
+        changed = {name for changes in described.arms.values() for name in changes}
+        config = next((trial.config for trial in self.study.asked() if trial.arm == arm), {})
+        whole = dict(flatten(config))
+        return {name: whole[name] for name in sorted(changed) if name in whole} | described.arms.get(arm, {})
 
     def _child(self, trial: PlannedTrial) -> _Run:
         if trial.number in self.children:
@@ -226,9 +237,7 @@ class View:
             failures = self.study.store.failures(trial.key)
             self._flush(trial.number)
             if failures:
-                self.client.set_tag(
-                    known.identity, "relab.failure", f"{failures[-1].kind}: {failures[-1].message}"[:500]
-                )
+                self.client.set_tag(known.identity, FAILURE, f"{failures[-1].kind}: {failures[-1].message}"[:500])
             known.status = "FAILED" if failures else "KILLED"
             self.client.set_terminated(known.identity, known.status)
 
@@ -236,6 +245,8 @@ class View:
         from mlflow.entities import Metric, RunTag
 
         run, ended = self._child(trial), int(result.ended * 1000)
+        if run.status == "FAILED":  # and was tried again since
+            self.client.delete_tag(run.identity, FAILURE)
         reported = None if run.reports >= result.reports else self.study.store.metrics(trial.key)
         if reported is not None:
             for row in reported.iter_rows(named=True):
@@ -307,11 +318,10 @@ class View:
 
     def _arm_metrics(self, frame: pl.DataFrame, arm: str) -> dict[str, float]:
         values: dict[str, float] = {}
-        for metric in (name.removeprefix("score/") for name in frame.columns if name.startswith("score/")):
-            found = next(
-                (summary for summary in summarise_arms(frame, metric, self.description.against) if summary.arm == arm),
-                None,
-            )
+        reported = [name.removeprefix("score/") for name in frame.columns if name.startswith("score/")]
+        for metric in sorted(reported, key=lambda name: name != self.description.objective):  # MLflow shows the first
+            summaries = summarise_arms(frame, metric, self.description.against, self.description.looks)
+            found = next((summary for summary in summaries if summary.arm == arm), None)
             if found is None:
                 continue
             values |= {f"mean/{metric}": found.mean, "seeds": found.seeds}

@@ -112,7 +112,10 @@ def test_what_a_loop_reports_is_part_of_the_whole(small: Small, dev: Split, make
 
 def test_the_tables(small: Small, dev: Split, make_trial: MakeTrial) -> None:
     scores = evaluate(build(small(), dev, make_trial()), dev, CPU)
-    assert scores.tables.keys() == {"curve", "relations", "vectors"}
+    assert scores.tables.keys() == {"curve", "en_curve", "zh_curve", "relations", "vectors"}
+    for language in ("en", "zh"):
+        alone = scores.metrics[f"average_precision_{language}"]
+        assert scores.tables[f"{language}_curve"]["precision"].mean() == pytest.approx(alone)
     assert scores.tables["curve"]["precision"].mean() == pytest.approx(scores.metrics["average_precision"])
     assert scores.tables["relations"]["relation"].to_list() == ["born", "lives"]
     assert scores.tables["relations"]["positives"].to_list() == [2, 2]

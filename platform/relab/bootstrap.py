@@ -1,0 +1,88 @@
+"""What the size of a split alone leaves uncertain of a difference: its sentences drawn anew, the seeds as they are."""
+
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from relab.analysis import LEVEL, Interval
+from relab.designs import FULL
+from relab.methods import find_method
+from relab.records import StudyStore
+
+TABLE = "sentences"
+"""Of the tables that a method keeps: a row per sentence, with counts that add up to the split's scores."""
+
+DRAWS = 2000
+"""Resamples; an end of the interval is then known to about a thirtieth of its distance from the middle."""
+
+Numbers = npt.NDArray[np.float64]
+
+
+def over_sentences(
+    study: StudyStore, frame: pl.DataFrame, metric: str, against: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Interval]:
+    """For each arm, its difference with the 95 % percentile interval over resampled sentences (Efron, 1979).
+
+    All arms and seeds see the same resamples, so that what a sentence does to both sides of a difference cancels. An
+    arm is left out where its trials kept no counts, where they are of several folds, and where the metric is no
+    function of sums of counts.
+
+    Args:
+        study: an ablation.
+        frame: its ``frame()``.
+        metric: with its split, ``dev/f1``.
+        against: which other arm, where it is not the full model.
+    """
+    split, _, name = metric.partition("/")
+    kept = _counts(study, f"{split}_{TABLE}")
+    sizes = {len(table) for seeds in kept.values() for table in seeds.values()}
+    if f"score/{metric}" not in frame.columns or len(sizes) != 1 or not (size := sizes.pop()):
+        return {}
+    method = find_method(study.description().method)
+    resampled: dict[tuple[str, int], Numbers] = {}
+    recorded = _recorded(frame, metric)
+    for arm, seeds in kept.items():
+        for seed, table in seeds.items():
+            columns = [column for column in table.columns if column != "sentence"]
+            counts = table.select(columns).cast(pl.Float64).to_numpy()
+            whole = method.scores_of_counts(dict(zip(columns, counts.sum(0), strict=True))).get(name)
+            if whole is None or abs(float(whole) - recorded[arm, seed]) > 1e-9:
+                return {}
+            sums = _weights(size) @ counts
+            resampled[arm, seed] = np.asarray(method.scores_of_counts(dict(zip(columns, sums.T, strict=True)))[name])
+    found = {}
+    for arm, seeds in kept.items():
+        other = against.get(arm, FULL)
+        shared = [seed for seed in seeds if (other, seed) in resampled]
+        if arm != FULL and shared:
+            drawn = np.mean([resampled[arm, seed] - resampled[other, seed] for seed in shared], axis=0)
+            low, high = np.quantile(drawn, (LEVEL / 2, 1 - LEVEL / 2))
+            mean = float(np.mean([recorded[arm, seed] - recorded[other, seed] for seed in shared]))
+            found[arm] = Interval(mean, float(low), float(high))
+    return found
+
+
+@functools.lru_cache(maxsize=1)
+def _weights(size: int) -> Numbers:
+    """[draws, sentences]: how often each sentence is drawn, the same each time."""
+    drawn = np.random.default_rng(0).multinomial(size, np.full(size, 1 / size), DRAWS)
+    return drawn.astype(np.float64)
+
+
+def _counts(study: StudyStore, name: str) -> dict[str, dict[int, pl.DataFrame]]:
+    """The kept counts by arm and seed."""
+    found: dict[str, dict[int, pl.DataFrame]] = {}
+    for trial in study.asked():
+        table = None if trial.fold is not None else study.store.table(trial.key, name)
+        if table is not None:
+            found.setdefault(trial.arm, {})[trial.seed] = table
+    return found
+
+
+def _recorded(frame: pl.DataFrame, metric: str) -> dict[tuple[str, int], float]:
+    done = frame.filter(pl.col("state") == "finished")
+    return {(arm, seed): value for arm, seed, value in done.select("arm", "seed", f"score/{metric}").iter_rows()}
