@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from relab.errors import RelabError, RequestError
 from relab.figures import INSTALL, differences, learning_curves, pictures, precision_recall, search_history, vector_maps
 from relab.figures.by_arm import compared
 from relab.figures.by_epoch import FEWEST, Curve, seed_curves, smoothed, trend
+from relab.figures.by_phase import by_phase, first_seed, histograms, lines
 from relab.figures.by_recall import GRID, precision_at, recall_shown, seed_precisions
 from relab.figures.by_setting import scores_by_setting, series
 from relab.figures.by_trial import history
@@ -595,3 +597,52 @@ def test_a_search_without_a_result_has_no_picture(tmp_path: Path) -> None:
     assert pictures(study) == []
     with pytest.raises(RequestError, match="no finished setting"):
         search_history(study, tmp_path / "figure.svg")
+
+
+class TestByPhase:
+    def study(self, root: Path, **tables: pl.DataFrame) -> StudyStore:
+        """Two seeds of the full model and another arm, all with these tables; the second seed's numbers are .1 more."""
+        study = scored(root, {"full": [0.8, 0.9], "without": [0.5, 0.5]})
+        for trial in study.asked():
+            folder = study.store.trial(trial.key) / "artifacts"
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, table in tables.items():
+                shift = 0.1 * trial.seed + (5 if trial.arm == "without" else 0)
+                moved = table.with_columns(cs.starts_with("filter") + shift)
+                moved.write_parquet(folder / f"{name}.parquet")
+        return study
+
+    def test_each_number_of_each_place_is_a_line_over_the_full_models_seeds(self, tmp_path: Path) -> None:
+        table = pl.DataFrame(
+            {
+                "phase": [0, 0, 1, 1],
+                "split": ["train", "", "train", ""],
+                "filter_f1": [0.2, 9.0, 0.4, 9.0],
+                "n": [1] * 4,
+            }
+        )
+        study = self.study(tmp_path, filtering=table)
+        (line,) = lines(study.table("filtering"))
+        assert line.name == "filter f1 train" and list(line.phases) == [0, 1]
+        assert line.values == pytest.approx(np.array([[0.2, 0.4], [0.3, 0.5]]))
+        picture = {each.name: each for each in pictures(study)}["filtering"]
+        picture.draw(tmp_path / "figure.svg")
+        assert "filter f1 train (2 seeds)" in texts((tmp_path / "figure.svg").read_text())
+
+    def test_a_histogram_per_phase_leaves_out_what_has_no_relation(self, tmp_path: Path) -> None:
+        rows = [(0, "NA", 0.0, 1000, 0), (0, "born", 0.0, 9, 4), (0, "lives", 0.5, 7, 1), (2, "born", 0.5, 3, 0)]
+        table = pl.DataFrame(rows, orient="row", schema=["phase", "relation", "from", "sentences", "noisy"])
+        study = self.study(tmp_path, probabilities=table)
+        picture = {each.name: each for each in pictures(study)}["probabilities"]
+        picture.draw(tmp_path / "figure.svg")
+        said = texts((tmp_path / "figure.svg").read_text())
+        assert {"phase 0", "phase 2", "clean", "noise"} <= set(said) and "phase 1" not in said
+        assert len(first_seed(study.table("probabilities"))) == 4
+
+    def test_a_table_without_phases_or_without_the_full_model_is_no_picture(self, tmp_path: Path) -> None:
+        study = self.study(tmp_path, other=pl.DataFrame({"a": [1.0]}))
+        assert "other" not in {picture.name for picture in pictures(study)}
+        with pytest.raises(RequestError, match="no 'other'"):
+            by_phase(study, "other", tmp_path / "figure.svg")
+        with pytest.raises(RequestError, match="no 'gone'"):
+            histograms(study, "gone", tmp_path / "figure.svg")

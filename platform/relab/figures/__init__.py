@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from relab.comparison import headline
-from relab.figures import by_arm, by_recall, by_setting, by_trial, on_a_plane
+from relab.figures import by_arm, by_phase, by_recall, by_setting, by_trial, on_a_plane
 from relab.figures.by_arm import differences
 from relab.figures.by_epoch import learning_curves, metrics_by_epoch
 from relab.figures.by_recall import precision_recall
@@ -69,4 +69,18 @@ def pictures(study: StudyStore) -> list[Picture]:
             split = table.removesuffix(on_a_plane.SUFFIX)
             caption = f"Vectors of sentences on {split}: t-SNE, the first seed of each arm."
             found.append(Picture(table, caption, partial(vector_maps, study, table)))
+        if phases := _phases(study, table):
+            found.append(phases)
     return found
+
+
+def _phases(study: StudyStore, table: str) -> Picture | None:
+    """The picture of a table by phase, if it is one."""
+    frame = study.table(table)
+    if set(frame.columns) >= by_phase.HISTOGRAM and len(by_phase.first_seed(frame)):
+        caption = f"`{table}` by phase: the full model's first seed, all relations but NA, clean sentences and noise."
+        return Picture(table, caption, partial(by_phase.histograms, study, table))
+    if by_phase.lines(frame):
+        caption = f"`{table}` by phase: the full model's mean over the seeds, its 95 % interval."
+        return Picture(table, caption, partial(by_phase.by_phase, study, table))
+    return None
