@@ -18,6 +18,10 @@ TABLE = "sentences"
 
 DRAWS = 2000
 """Resamples; an end of the interval is then known to about a thirtieth of its distance from the middle."""
+TOGETHER = 64
+"""Trials whose counts are added up in one product."""
+ROUNDING = 1e-9
+"""How far the score of a trial's counts may be from the one recorded."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -39,25 +43,27 @@ def over_sentences(
     """
     split, _, name = metric.partition("/")
     kept = _counts(study, f"{split}_{TABLE}")
-    sizes = {len(table) for seeds in kept.values() for table in seeds.values()}
-    if f"score/{metric}" not in frame.columns or len(sizes) != 1 or not (size := sizes.pop()):
+    if not kept or f"score/{metric}" not in frame.columns or len({len(table) for table in kept.values()}) > 1:
         return {}
+    recorded, resampled = _recorded(frame, metric), dict[tuple[str, int], Numbers]()
     method = find_method(study.description().method)
-    resampled: dict[tuple[str, int], Numbers] = {}
-    recorded = _recorded(frame, metric)
-    for arm, seeds in kept.items():
-        for seed, table in seeds.items():
-            columns = [column for column in table.columns if column != "sentence"]
-            counts = table.select(columns).cast(pl.Float64).to_numpy()
-            whole = method.scores_of_counts(dict(zip(columns, counts.sum(0), strict=True))).get(name)
-            if whole is None or abs(float(whole) - recorded[arm, seed]) > 1e-9:
-                return {}
-            sums = _weights(size) @ counts
-            resampled[arm, seed] = np.asarray(method.scores_of_counts(dict(zip(columns, sums.T, strict=True)))[name])
+    for at in range(0, len(kept), TOGETHER):
+        trials = list(kept)[at : at + TOGETHER]
+        columns = kept[trials[0]].columns
+        counts = np.stack([kept[trial].select(columns).cast(pl.Float64).to_numpy() for trial in trials])
+        if not all(
+            name in (whole := method.scores_of_counts(dict(zip(columns, table.sum(0), strict=True))))
+            and abs(whole[name] - recorded[trial]) < ROUNDING
+            for trial, table in zip(trials, counts, strict=True)
+        ):
+            return {}
+        sums = np.moveaxis(np.tensordot(_weights(counts.shape[1]), counts, (1, 1)), -1, 0)  # [columns, draws, trials]
+        scores = np.asarray(method.scores_of_counts(dict(zip(columns, sums, strict=True)))[name])
+        resampled |= dict(zip(trials, scores.T, strict=True))
     found = {}
-    for arm, seeds in kept.items():
+    for arm in dict.fromkeys(arm for arm, _ in kept):
         other = against.get(arm, FULL)
-        shared = [seed for seed in seeds if (other, seed) in resampled]
+        shared = [seed for own, seed in kept if own == arm and (other, seed) in kept]
         if arm != FULL and shared:
             drawn = np.mean([resampled[arm, seed] - resampled[other, seed] for seed in shared], axis=0)
             low, high = np.quantile(drawn, (LEVEL / 2, 1 - LEVEL / 2))
@@ -73,13 +79,13 @@ def _weights(size: int) -> Numbers:
     return drawn.astype(np.float64)
 
 
-def _counts(study: StudyStore, name: str) -> dict[str, dict[int, pl.DataFrame]]:
-    """The kept counts by arm and seed."""
-    found: dict[str, dict[int, pl.DataFrame]] = {}
+def _counts(study: StudyStore, name: str) -> dict[tuple[str, int], pl.DataFrame]:
+    """The kept counts by arm and seed; of splits without a sentence none."""
+    found: dict[tuple[str, int], pl.DataFrame] = {}
     for trial in study.asked():
         table = None if trial.fold is not None else study.store.table(trial.key, name)
-        if table is not None:
-            found.setdefault(trial.arm, {})[trial.seed] = table
+        if table is not None and len(table):
+            found[trial.arm, trial.seed] = table.drop("sentence")
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -140,6 +140,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root).absolute()
+        self._known: dict[Path, BaseModel] = {}
 
     @property
     def scratch(self) -> Path:
@@ -156,7 +157,16 @@ class Store:
 
     def result(self, key: str) -> Result | None:
         """How a trial ended, if it did."""
-        return _read(self.trial(key) / RESULT, Result)
+        return self.unchanging(self.trial(key) / RESULT, Result)
+
+    def unchanging(self, path: Path, kind: type[R]) -> R | None:
+        """A record that is never written anew, read once; None as long as it was never written."""
+        found = self._known.get(path)
+        if found is None:
+            found = _read(path, kind)
+            if found is not None:
+                self._known[path] = found
+        return cast(R | None, found)
 
     def write_result(self, result: Result) -> bool:
         """Record the end of a trial; the first record of a key stays."""
@@ -297,14 +307,14 @@ class StudyStore:
         Raises:
             NotFound: nobody asked for it.
         """
-        found = _read(self._list() / f"{number:06}.json", PlannedTrial)
+        found = self.store.unchanging(self._list() / f"{number:06}.json", PlannedTrial)
         if found is None:
             raise NotFound(f"the study {self.name!r} has no trial {number}")
         return found
 
     def asked(self) -> list[PlannedTrial]:
         """All trials asked for so far, by number."""
-        found = [_read(path, PlannedTrial) for path in sorted(self._list().glob("[0-9]*.json"))]
+        found = [self.store.unchanging(path, PlannedTrial) for path in sorted(self._list().glob("[0-9]*.json"))]
         return [trial for trial in found if trial is not None]
 
     def _list(self) -> Path:

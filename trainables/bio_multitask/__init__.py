@@ -21,7 +21,7 @@ class BioMultitask(Method[PairConfig]):
 
     name: ClassVar[str] = "bio_multitask"
     title: ClassVar[str] = "relations of all entity pairs of a sentence, BIO tags and multi-task learning (Ye 2019)"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     Config = PairConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
     components: ClassVar[tuple[Component, ...]] = COMPONENTS

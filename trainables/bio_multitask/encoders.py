@@ -32,22 +32,31 @@ def activated(x: Tensor, activation: Literal["none", "relu", "tanh"]) -> Tensor:
 
 
 class MultiWindowConvolution(nn.Module):
-    """Convolutions over several window sizes, the maximum of each filter, an activation.
+    """Convolutions over several window sizes, an activation, the maximum of each filter; if asked for, its mean too.
 
     Beyond a sentence's ends a window sees zeros, so that there are as many windows as tokens; a window of even size
     sees one token more on the right.
     """
 
-    def __init__(self, inputs: int, filters: int, windows: Sequence[int], activation: Literal["relu", "tanh"]) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        filters: int,
+        windows: Sequence[int],
+        activation: Literal["relu", "tanh"],
+        *,
+        mean: bool = False,
+    ) -> None:
         super().__init__()
         self.kernels = nn.ParameterList(torch.empty(filters, inputs, window) for window in windows)
         self.bias = nn.Parameter(torch.empty(filters * len(windows)))
-        self.activation = activation
-        self.size = filters * len(windows)
+        self.activation, self.mean = activation, mean
+        self.size = filters * len(windows) * (1 + mean)
 
     def forward(self, tokens: Tensor, sentence: Tensor, distances: Sequence[Distances], lengths: Tensor) -> Tensor:
-        """[N, filters · windows] for instances of ``lengths`` [N] and ``sentence`` [N], a row of ``tokens`` [S, T, D].
+        """[N, size] for instances of ``lengths`` [N] and ``sentence`` [N], a row of ``tokens`` [S, T, D].
 
+        All maxima, then, with ``mean``, the means over the instance's tokens: filters · windows of each.
         The input of an instance is its tokens' features and those of their ``distances``, side by side. Convolution
         being linear, each sentence and each entity is convolved once, for all its instances; the results are summed.
         """
@@ -60,8 +69,13 @@ class MultiWindowConvolution(nn.Module):
             index = side.index.masked_fill(place >= own[:, None], len(side.table))
             hidden = hidden + self._of_distances(index, side.table, first).index_select(0, side.row)
             first += side.table.shape[1]
-        largest = hidden.masked_fill((place >= lengths[:, None])[..., None], -torch.inf).amax(1)
-        return activated(largest + self.bias, self.activation)  # the activation rises, so the maximum may come first
+        outside = (place >= lengths[:, None])[..., None]
+        largest = hidden.masked_fill(outside, -torch.inf).amax(1)
+        largest = activated(largest + self.bias, self.activation)  # which rises, so the maximum may come first
+        if not self.mean:
+            return largest
+        every = activated(hidden + self.bias, self.activation).masked_fill(outside, 0)
+        return torch.cat([largest, every.sum(1) / lengths[:, None]], 1)
 
     def _of_tokens(self, tokens: Tensor) -> Tensor:
         """[S, T, filters · windows]: the part of features [S, T, D] that are zero beyond the sentence."""

@@ -18,6 +18,8 @@ from trainables.layers.noise import NO_NOISE, Noise
 
 EMBEDDINGS = ("words.own", "tags", "position.*")
 DRAWS = {"uniform": uniform(0.05), "normal": normal(1)}
+PLACES = ("vector", "hidden")
+"""Where units are dropped."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Loop:
     def epoch(self, epoch: int) -> float:
         """One pass over train; the mean loss of an instance."""
         trial, device = self.trial, self.trial.device
-        noise = {"hidden": trial.rng("dropout", "hidden", epoch, device=device)}
+        noise = {place: trial.rng("dropout", place, epoch, device=device) for place in PLACES}
         total = torch.zeros((), device=device)
         for batch in batches(self.split, self.config.training.batch_size, device, trial.rng("order", epoch)):
             total += self.step(batch, noise)

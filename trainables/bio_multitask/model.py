@@ -44,14 +44,16 @@ class PairNetwork(nn.Module):
         self.encoder: MultiWindowConvolution | PiecewiseConvolution | EntityAttentionGRU
         match settings.kind:
             case "cnn":
-                self.encoder = MultiWindowConvolution(inputs, settings.hidden, settings.windows, settings.activation)
+                self.encoder = MultiWindowConvolution(
+                    inputs, settings.hidden, settings.windows, settings.activation, mean=settings.pooling == "max_mean"
+                )
             case "pcnn":
                 self.encoder = PiecewiseConvolution(inputs, settings.hidden)
             case "eatt_bigru":
                 self.encoder = EntityAttentionGRU(inputs, settings.hidden, self.words.dimension)
         self.hidden = nn.Linear(self.encoder.size, config.classification.hidden)
         columns = relations + (config.classification.loss != "ranking")
-        self.classifier = nn.Linear(config.classification.hidden, columns, bias=False)
+        self.classifier = nn.Linear(config.classification.hidden, columns, bias=config.classification.bias)
         if config.identification.enabled:
             self.identifier = nn.Linear(config.classification.hidden, 2)
 
@@ -83,7 +85,8 @@ class PairNetwork(nn.Module):
     def forward(self, batch: Batch, noise: Noise = NO_NOISE) -> Answers:
         """Both heads read one hidden layer, after dropout."""
         settings = self.config.classification
-        hidden = activated(self.hidden(self.vectors(batch)), settings.activation)
+        vectors = dropout(self.vectors(batch), self.config.encoder.dropout, noise.get("vector"))
+        hidden = activated(self.hidden(vectors), settings.activation)
         hidden = dropout(hidden, settings.dropout, noise.get("hidden"))
         return Answers(self.classifier(hidden), self.identifier(hidden) if self.config.identification.enabled else None)
 

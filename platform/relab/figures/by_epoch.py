@@ -40,6 +40,9 @@ FEWEST = 5
 """Epochs that a local fit sees at least: its weights are zero at the ends of its neighbourhood, and a line through two
 points follows the noise."""
 
+MANY = 2000
+"""Points of an arm from which on they are drawn as an image, also where lines and text are not."""
+
 STEEP = 0.25
 """Share of the epochs that the vertical axis need not hold: the rise from nothing would press all that differs between
 arms into one line. The paper's panels begin at epoch 10 to 30 for the same reason; here the curve enters from below."""
@@ -79,8 +82,9 @@ def learning_curves(study: StudyStore, metric: str, path: Path) -> None:
     figure = canvas(WIDTH, HEIGHT + LINE * len(arms))
     axes = figure.add_subplot()
     for place, (arm, curves) in enumerate(arms.items()):
-        for curve in curves:
-            axes.plot(curve.epochs, curve.values, ".", color=colour_of(place), alpha=0.35, ms=3.5, markeredgewidth=0)
+        epochs, values = (np.concatenate([getattr(each, side) for each in curves]) for side in ("epochs", "values"))
+        style = {"color": colour_of(place), "alpha": 0.35, "ms": 3.5, "markeredgewidth": 0}
+        axes.plot(epochs, values, ".", rasterized=len(epochs) > MANY, **style)
         draw_band(axes, trend(curves), place, arm, len(curves))
     _frame(axes, [curve for curves in arms.values() for curve in curves], metric)
     finish(figure, path)

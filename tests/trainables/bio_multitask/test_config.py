@@ -57,6 +57,22 @@ def test_a_preset_is_the_papers_system(language: str, system: str) -> None:
     assert config.data.ordered == (language == "chinese")
 
 
+def test_the_released_codes_settings() -> None:
+    """With the paper's for English elsewhere."""
+    code, paper = (dict(flatten(preset(name).model_dump())) for name in ("code/english", "paper/english"))
+    assert {name: value for name, value in code.items() if value != paper[name]} == {
+        "data.min_count": 1,
+        "position.max_distance": 8,
+        "encoder.windows": (1, 2, 3),
+        "encoder.pooling": "max_mean",
+        "encoder.dropout": 0.5,
+        "classification.activation": "relu",
+        "classification.bias": True,
+        "classification.threshold": 0.5,
+        "training.epochs": 50,
+    }
+
+
 @pytest.mark.parametrize(("quick", "full"), [("quick", "paper/english"), ("quick/chinese", "paper/chinese")])
 def test_quick_is_fewer_negatives_and_epochs_and_nothing_else(quick: str, full: str) -> None:
     one, other = (dict(flatten(preset(name).model_dump())) for name in (quick, full))
@@ -70,6 +86,8 @@ def test_quick_is_fewer_negatives_and_epochs_and_nothing_else(quick: str, full: 
         ({"encoder.windows": [0, 2]}, "numbers from 1"),
         ({"encoder.windows": [3, 3]}, "different"),
         ({"encoder.kind": "rnn"}, "eatt_bigru"),
+        ({"encoder.pooling": "mean"}, "max_mean"),
+        ({"encoder.dropout": 1}, "less than 1"),
         ({"data.negatives_per_positive": 0}, "greater than 0"),
         ({"data.type_filter": "test"}, "corpus"),
         ({"data.direction": "both"}, "directed"),

@@ -44,6 +44,28 @@ class TestMultiWindowConvolution:
                 expected.append(activated(products + bias, activation).amax(0))  # type: ignore[arg-type]
             torch.testing.assert_close(found[row], torch.cat(expected))
 
+    @pytest.mark.parametrize("activation", ["relu", "tanh"])
+    def test_the_mean_stands_beside_the_maximum(self, activation: str) -> None:
+        """That of the activated outputs, one for each token; padding has none."""
+        both = MultiWindowConvolution(3, 2, (1, 2, 3), activation, mean=True)  # type: ignore[arg-type]
+        filled(both)
+        x, row = random(4, 12, 3), torch.arange(4)
+        largest, mean = both(x, row, [], LENGTHS).chunk(2, 1)
+        alone = MultiWindowConvolution(3, 2, (1, 2, 3), activation)  # type: ignore[arg-type]
+        alone.double().load_state_dict(both.state_dict())
+        torch.testing.assert_close(largest, alone(x, row, [], LENGTHS))
+        for sentence, length in enumerate(LENGTHS.tolist()):
+            expected = []
+            for number, size in enumerate((1, 2, 3)):
+                padded = F.pad(x[sentence, :length], (0, 0, (size - 1) // 2, size // 2))
+                products = torch.stack(
+                    [(both.kernels[number] * padded[at : at + size].T).sum((1, 2)) for at in range(length)]
+                )
+                bias = both.bias[2 * number : 2 * number + 2]
+                expected.append(activated(products + bias, activation).mean(0))  # type: ignore[arg-type]
+            torch.testing.assert_close(mean[sentence], torch.cat(expected))
+        assert both.size == 2 * alone.size == 12
+
     @pytest.mark.parametrize("windows", [PAPER, (1,), (2, 9)])
     def test_features_side_by_side_are_one_input(self, windows: tuple[int, ...]) -> None:
         """What instances share is convolved once; it must give what each would give by itself."""

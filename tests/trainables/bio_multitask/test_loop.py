@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 import torch
+from relab.fields import overlay
 from relab.prepared import Prepared
 from relab.trial import Checkpoint, Trial
 from torch import Tensor
 
 from trainables.bio_multitask import BioMultitask
-from trainables.bio_multitask.config import PairConfig
+from trainables.bio_multitask.config import PRESETS, PairConfig
 from trainables.bio_multitask.data import Batch, batch_of
 from trainables.bio_multitask.loop import Loop, train
 
@@ -143,6 +144,31 @@ class TestEpochs:
         assert again.history == through.history
         one, other = (Checkpoint.load(trial.last_folder).tensors for trial in (through, again))
         assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_unrelated_pairs_silence_no_hidden_layer(
+        self, seed: int, small: Small, prepared: Prepared, make_trial: MakeTrial
+    ) -> None:
+        """With few units and large steps, as here, every score of a layer of ReLU ends at exactly 0."""
+        loop = Loop(small(), prepared, make_trial(seed=seed))
+        for epoch in range(3):
+            loop.epoch(epoch)
+        scores = loop.network(whole(prepared)).scores.detach()
+        assert float(scores.std(0).min()) > 0.01
+
+    def test_the_released_codes_settings_train_and_are_scored_again(
+        self, prepared: Prepared, make_trial: MakeTrial
+    ) -> None:
+        """In the sizes of the preset ``smoke``."""
+        sizes = {name: value for name, value in PRESETS["smoke"].items() if name != "encoder"}
+        config = PairConfig.model_validate(overlay(overlay(PRESETS["code/english"], sizes), {"encoder.hidden": 8}))
+        assert (config.encoder.windows, config.encoder.pooling, config.training.epochs) == ((1, 2, 3), "max_mean", 3)
+        trial = make_trial()
+        train(config, prepared.without("test"), trial)
+        losses = [report["train/loss"] for report in trial.history]
+        assert len(losses) == 3 and losses[-1] < losses[0]
+        found = BioMultitask().evaluate(config, prepared.split("dev"), trial.weights_folder).metrics
+        assert all(trial.history[trial.best][f"dev/{name}"] == value for name, value in found.items())
 
     @pytest.mark.parametrize(
         ("encoder", "loss"),

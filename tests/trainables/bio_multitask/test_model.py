@@ -131,11 +131,26 @@ class TestHeads:
         made, batch = network(small({"classification.dropout": 0.5}), prepared, make_trial()), whole(prepared)
         streams = [make_trial().rng("dropout", "hidden", 0) for _ in range(2)]
         answers = made(batch, {"hidden": streams[0]})
-        hidden = F.linear(made.vectors(batch), made.hidden.weight, made.hidden.bias).relu()
+        hidden = F.linear(made.vectors(batch), made.hidden.weight, made.hidden.bias).tanh()
         hidden = dropout(hidden, 0.5, streams[1])
         torch.testing.assert_close(answers.scores, hidden @ made.classifier.weight.T)
         torch.testing.assert_close(answers.related, hidden @ made.identifier.weight.T + made.identifier.bias)
         assert made.classifier.bias is None and float((hidden == 0).double().mean()) > 0.2
+
+    def test_the_released_codes_bias_and_dropout_of_the_vector(
+        self, small: Small, prepared: Prepared, make_trial: MakeTrial
+    ) -> None:
+        settings = {
+            "encoder": {"pooling": "max_mean", "dropout": 0.5},
+            "classification": {"activation": "relu", "bias": True},
+        }
+        made, batch = network(small(settings), prepared, make_trial()), whole(prepared)
+        streams = [make_trial().rng("dropout", "vector", 0) for _ in range(2)]
+        answers = made(batch, {"vector": streams[0]})
+        vectors = dropout(made.vectors(batch), 0.5, streams[1])
+        hidden = F.linear(vectors, made.hidden.weight, made.hidden.bias).relu()
+        torch.testing.assert_close(answers.scores, hidden @ made.classifier.weight.T + made.classifier.bias)
+        assert made.classifier.bias.all() and not torch.equal(answers.scores, made(batch).scores)
 
     @pytest.mark.parametrize(("loss", "extra"), [("ranking", 0), ("cross_entropy", 1), ("both", 1)])
     def test_other_has_a_score_only_where_cross_entropy_asks_for_one(
