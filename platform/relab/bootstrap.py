@@ -80,13 +80,12 @@ def _weights(size: int) -> Numbers:
 
 
 def _counts(study: StudyStore, name: str) -> dict[tuple[str, int], pl.DataFrame]:
-    """The kept counts by arm and seed; of splits without a sentence none."""
-    found: dict[tuple[str, int], pl.DataFrame] = {}
-    for trial in study.asked():
-        table = None if trial.fold is not None else study.store.table(trial.key, name)
-        if table is not None and len(table):
-            found[trial.arm, trial.seed] = table.drop("sentence")
-    return found
+    """The kept counts by arm and seed; of trials on folds none."""
+    rows = study.table(name)
+    if not len(rows) or rows["fold"].is_not_null().any():
+        return {}
+    about = ["key", "arm", "seed", "fold", "sentence"]
+    return {(arm, seed): each.drop(about) for (arm, seed), each in rows.group_by(["arm", "seed"], maintain_order=True)}
 
 
 def _recorded(frame: pl.DataFrame, metric: str) -> dict[tuple[str, int], float]:

@@ -133,10 +133,12 @@ def ui(
     uri = os.environ.get("MLFLOW_TRACKING_URI", tracking_uri(records))
     console = standard_error()
     if uri.startswith("http"):
-        console.print(f"MLflow is at {experiment_url(uri, records, study)}")
+        console.print(f"MLflow is at {experiment_url(uri, records, study)}", soft_wrap=True)
         return
     mlflow = shutil.which("mlflow", path=str(Path(sys.executable).parent)) or "mlflow"
-    console.print(f"MLflow: {experiment_url(f'http://127.0.0.1:{port}', records, study)}   (Ctrl-C ends it)")
+    console.print(
+        f"MLflow: {experiment_url(f'http://127.0.0.1:{port}', records, study)}   (Ctrl-C ends it)", soft_wrap=True
+    )
     server = [
         mlflow,
         "server",

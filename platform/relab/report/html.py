@@ -13,7 +13,7 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --paper: #16181a; --soft: #9aa0a6; --line: #3a3d40;
   --code: #222528; --good: #5fd08c; --bad: #ff8a80; } img { filter: invert(1) hue-rotate(180deg); } }
 * { box-sizing: border-box; }
-body { color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif; max-width: 62rem;
+body { color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif; max-width: 76rem;
   margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid var(--line); }
 h3 { font-size: 1rem; }
@@ -27,7 +27,7 @@ th.number, td.number { text-align: right; white-space: nowrap; }
 .strong { font-weight: 700; } .good { color: var(--good); } .bad { color: var(--bad); }
 code, pre { background: var(--code); font: .875em ui-monospace, monospace; } code { padding: 0 .2em; }
 pre { padding: .7rem; overflow-x: auto; }
-figure { display: inline-block; vertical-align: top; width: min(100%, 29rem); margin: 1rem 1rem 1rem 0; }
+figure { display: inline-block; vertical-align: top; width: min(100%, 35rem); margin: 1rem 1rem 1rem 0; }
 img { max-width: 100%; height: auto; }
 figcaption { color: var(--soft); font-size: .875rem; }
 a { color: inherit; }
@@ -51,7 +51,7 @@ def _block(block: Block) -> str:
         case Paragraph(text=text):
             return _words(text)
         case Command(label=label, text=text):
-            return f"<p>{escape(label)}:</p>\n<pre>{escape(text)}</pre>"
+            return f"{_words(f'{label}:')}\n<pre>{escape(text)}</pre>"
         case Drawing():
             image = f'<img src="{escape(block.file)}" alt="{escape(block.alternative)}">'
             return f"<figure>{image}<figcaption>{_words(block.caption)}</figcaption></figure>"

@@ -25,7 +25,11 @@ def written(recorded: Mapping[str, Any]) -> str:
         for name, value in recorded.items()
         if name not in {"name", "winners"} and not (name in defaults and defaults[name] == value)
     }
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100).rstrip() if values else ""
+    return (
+        yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100).rstrip()
+        if values
+        else ""
+    )
 
 
 def _corpus(value: Mapping[str, Any]) -> Any:
