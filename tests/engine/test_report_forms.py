@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 from relab.analysis import search_ranking
@@ -15,7 +16,7 @@ from relab.errors import RequestError
 from relab.importance import importance
 from relab.method import Objective
 from relab.plan import SWEEP, PlannedTrial
-from relab.records import Description, Failure, Result, Store, StudyStore, write_once
+from relab.records import ARTIFACTS, Description, Failure, Result, Store, StudyStore, write_once
 from relab.report import Drawing, html, latex, markdown
 from relab.report.blocks import Cell, Column, Paragraph, Table
 from relab.report.html import render as render_html
@@ -218,3 +219,15 @@ def test_a_tuned_study_shows_what_its_searches_found(tmp_path: Path) -> None:
     spec = {"tune": "once", "winners": {"parts-search": {"optimizer.lr": 0.01}}}
     study = study_of(Store(tmp_path), "parts", "ablation", spec=spec)
     assert "**tuned: once**" in markdown(study) and "| parts-search | optimizer.lr=0.01 |" in markdown(study)
+
+
+def test_each_relation_has_a_row_and_each_arm_a_column(ablation: StudyStore) -> None:
+    for trial in ablation.asked():
+        kept = pl.DataFrame({"relation": ["rare", "common"], "gold": [3, 50], "f1": [0.1 * trial.seed, 0.5]})
+        folder = ablation.store.trial(trial.key) / ARTIFACTS
+        folder.mkdir(parents=True, exist_ok=True)
+        kept.write_parquet(folder / "dev_relations.parquet")
+    table = markdown(ablation).partition("### By relation")[2].partition("Means over")[0]
+    assert "| relation | gold | full | without crf | a_b & <i>c</i> |" in table
+    lines = table.splitlines()
+    assert lines.index("| common | 50 | 0.500 | 0.500 | 0.500 |") < lines.index("| rare | 3 | 0.150 | 0.150 | 0.100 |")

@@ -22,6 +22,7 @@ from relab.published import beside
 from relab.records import Description, StudyStore
 from relab.report.beside import published_blocks
 from relab.report.blocks import Block, Cell, Column, Command, Drawing, Heading, Paragraph, Table
+from relab.report.by_relation import relation_blocks
 from relab.sequential import arm_standings
 from relab.spec import written
 from relab.verdicts import Verdict, judge
@@ -46,6 +47,7 @@ def study_blocks(study: StudyStore, figures: Sequence[Drawing] = ()) -> list[Blo
         blocks += _arm_blocks(described, frame)
         blocks += _sentence_blocks(study, described, frame)
         blocks += _verdict_blocks(verdicts(study))
+        blocks += relation_blocks(study, frame)
         found = beside(study, frame)
         blocks += [] if found is None else published_blocks(found)
     blocks += [Heading("Figures"), *figures] if figures else []
