@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from relab.analysis import best_parameters, search_ranking
 from relab.comparison import summarise_arms
@@ -272,7 +273,7 @@ class View:
             return
         with tempfile.TemporaryDirectory() as folder:
             for table in tables:  # as text, which MLflow's pages show
-                pl.read_parquet(table, memory_map=False).write_csv(Path(folder) / f"{table.stem}.csv")
+                flat(pl.read_parquet(table, memory_map=False)).write_csv(Path(folder) / f"{table.stem}.csv")
             self.client.log_artifacts(run.identity, folder)
 
     def _summarise(self, gone: bool) -> None:
@@ -347,6 +348,11 @@ class View:
         from mlflow.entities import RunTag
 
         self.client.log_batch(self._parent(arm).identity, tags=[RunTag(name, value) for name, value in tags.items()])
+
+
+def flat(table: pl.DataFrame) -> pl.DataFrame:
+    """A table as CSV can hold it: lists, which vectors are, as text with spaces."""
+    return table.with_columns(cs.list().list.eval(pl.element().cast(pl.String)).list.join(" "))
 
 
 def _pass_on(lines: Iterator[str], waiting: queue.SimpleQueue[str | None]) -> None:
