@@ -29,6 +29,11 @@ R = TypeVar("R", bound=BaseModel)
 RESULT, METRICS, ARTIFACTS = "result.json", "metrics.parquet", "artifacts"
 STUDY = "study.json"
 
+EMPTY = {"number": pl.Int64, "key": pl.String, "arm": pl.String, "off": pl.List(pl.String), "seed": pl.Int64,
+         "fold": pl.Int64, "parameters": pl.String, "corpus": pl.String, "state": pl.String,
+         "failure": pl.String}  # fmt: skip
+"""The frame of a study that has asked for no trial yet: what every row has."""
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -127,9 +132,11 @@ def _read(path: Path, kind: type[R]) -> R | None:
 
 def _read_frame(path: Path) -> pl.DataFrame | None:
     """A table of a trial, or None if it was never written."""
+    damaged = (OSError, ValueError, NotImplementedError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
     try:
-        return pl.read_parquet(path, memory_map=False) if path.exists() else None
-    except (OSError, pl.exceptions.PolarsError) as error:
+        # by pyarrow, since polars' own reader ends the process over some damaged files: it asks for any memory they say
+        return pl.read_parquet(path, memory_map=False, use_pyarrow=True) if path.exists() else None
+    except damaged as error:
         raise StoreError(
             f"{path} is torn: {error}. Remove the trial's folder: the trial is then trained again."
         ) from error
@@ -369,7 +376,7 @@ class StudyStore:
         """
         running, confirmed = self.holder() is not None, self._confirmed()
         rows = [self._row(trial, running, confirmed.get(trial.key, {})) for trial in self.asked()]
-        return pl.DataFrame(rows, infer_schema_length=None)
+        return pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame(schema=EMPTY)
 
     def _row(self, trial: PlannedTrial, running: bool, confirmed: Mapping[str, float]) -> dict[str, Any]:
         row: dict[str, Any] = {

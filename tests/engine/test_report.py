@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from relab.claims import parse
+from relab.cli import main
 from relab.designs import FULL
 from relab.environment import Environment
 from relab.estimate import dropped, estimate
@@ -369,3 +370,15 @@ def test_the_plan_of_a_sweep_counts_what_will_be_drawn() -> None:
     )
     text = terminal(render_plan(spec, plan(spec, METHOD, {Fold(index=k, count=3): str(k) for k in range(3)})))
     assert "drawn by the search" in text and "15 trials, 15 to train" in text
+
+
+def test_a_study_that_asked_for_nothing_yet_can_be_looked_at(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    described(store, "ablation")
+    for command in (["status", "epsilon"], ["list", "studies"], ["report", "epsilon"], ["report", "epsilon", "--json"]):
+        monkeypatch.setattr("sys.argv", ["relab", *command, "--store", str(store.root)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0, command
+    assert "epsilon" in capsys.readouterr().out
