@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-fast lint clean
+.PHONY: demo test test-cluster test-fast fuzz lint lock clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "relab needs Python 3.11 or newer, not " + sys.version'
@@ -17,16 +17,28 @@ demo: $(STAMP)
 	$(BIN)/relab demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m 'not group'
+	$(BIN)/python -m pytest -m 'not group and not cluster'
 	$(BIN)/python -m pytest -m group
 
+# A cluster with a dashboard and its client, and three hosts in network namespaces, for which it must be root.
+test-cluster: $(STAMP)
+	$(BIN)/python -m pytest -m cluster
+
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -m 'not ray and not group'
+	$(BIN)/python -m pytest -m 'not ray and not group and not cluster'
+
+# Damaged files for every reader, as in the tests, and fifty times as many.
+fuzz: $(STAMP)
+	RELAB_FUZZ=10000 $(BIN)/python -m pytest tests/fuzz
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy platform/relab trainables
+
+# What the nodes of a cluster install. torch itself pins the CUDA packages that belong to it.
+lock: $(STAMP)
+	$(BIN)/python -m pip freeze --exclude-editable | grep -Ev '^(#|-e|nvidia-|cuda-|triton)' | sed 's/+.*//' > requirements.lock
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

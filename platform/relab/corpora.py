@@ -157,7 +157,7 @@ def _resolve(reference: str, group: str, what: str, kind: type[S]) -> S:
         )
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise NotFound(f"{what} {reference!r} cannot be imported: {error}") from error
     if not isinstance(found, kind):
         raise NotFound(f"{reference!r} is a {type(found).__name__}, not a {kind.__name__}")

@@ -87,6 +87,9 @@ class Method(ABC, Generic[C]):
     """Every metric that ``train`` reports, so that a misspelt objective is refused before anything runs."""
     example: ClassVar[str]
     """A generated corpus that the method learns from in seconds; a corpus of another shape is refused."""
+    shares_training: ClassVar[bool] = False
+    """Whether the loop cuts its batches between the workers of a trial (``trial.exchange``), so that several of them
+    compute what one would. Without that each would train on everything, and `resources.workers` above 1 is refused."""
 
     @abstractmethod
     def prepare(self, corpus: "Corpus[Any]", data: Any) -> "Prepared":

@@ -112,6 +112,13 @@ def _reason(error: OSError) -> str:
     return "no space left" if error.errno == errno.ENOSPC else error.strerror or str(error)
 
 
+def _one_name(name: str, store: Path) -> str:
+    """``name``, if it stays in its folder: a record may come from another machine."""
+    if name in {"", ".", ".."} or "/" in name or "\0" in name:
+        raise StoreError(f"{store}: a record names {name[:60]!r}, which is no name of a folder in it")
+    return name
+
+
 def _read(path: Path, kind: type[R]) -> R | None:
     """A record, or None if it was never written."""
     try:
@@ -138,7 +145,7 @@ def _read_frame(path: Path) -> pl.DataFrame | None:
         return pl.read_parquet(path, memory_map=False, use_pyarrow=True) if path.exists() else None
     except damaged as error:
         raise StoreError(
-            f"{path} is torn: {error}. Remove the trial's folder: the trial is then trained again."
+            f"{path} is torn: {str(error)[:200]!r}. Remove the trial's folder: the trial is then trained again."
         ) from error
 
 
@@ -156,7 +163,7 @@ class Store:
 
     def trial(self, key: str) -> Path:
         """The folder of a trial."""
-        return self.root / "trials" / key
+        return self.root / "trials" / _one_name(key, self.root)
 
     def prepared(self, fingerprint: str) -> Path:
         """The folder of a prepared corpus."""
@@ -325,7 +332,7 @@ class StudyStore:
         return [trial for trial in found if trial is not None]
 
     def _list(self) -> Path:
-        return self.folder / "asked" / self.description().revision
+        return self.folder / "asked" / _one_name(self.description().revision, self.folder)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from relab.corpus import digest
+from relab.exchange import Exchange
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
 
@@ -81,6 +82,7 @@ class Trial:
     ) -> None:
         self.folder, self.seed, self.device = folder, seed, device
         self.rank, self.world_size = rank, world_size
+        self.exchange = Exchange(rank, world_size, device)
         self.history: list[Mapping[str, float]] = []
         self.best: int | None = None
         self.concluded = False

@@ -15,7 +15,7 @@ from relab.method import Component, Config, Method, Objective, Scores
 from relab.plan import PlannedTrial
 from relab.prepared import Prepared, Split
 from relab.records import Store
-from relab.running.execute import Order, TimeLimit, execute, failure, weights_digest
+from relab.running.execute import Order, TimeLimit, assist, execute, failure, weights_digest
 from relab.trial import Checkpoint, Trial
 
 
@@ -233,11 +233,11 @@ def test_all_workers_go_by_the_first_ones_clock(tmp_path: Path) -> None:
     try:
         wanted = replace(order(tmp_path), hours=1e-12)
         with pytest.raises(TimeLimit):
-            execute(wanted, silent, rank=0, world_size=2)
+            execute(wanted, silent, world_size=2)
     finally:
         torch.distributed.destroy_process_group()
     with pytest.raises(ValueError, match="process group"):  # one worker that decides by itself would hang the others
-        execute(replace(order(tmp_path / "alone"), hours=1.0), silent, rank=0, world_size=2)
+        execute(replace(order(tmp_path / "alone"), hours=1.0), silent, world_size=2)
 
 
 def test_a_method_that_reports_nothing_has_failed(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_a_worker_that_is_not_the_first_writes_no_record(tmp_path: Path) -> None
     wanted = order(tmp_path)
     execute(wanted, silent)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("*")}
-    assert execute(wanted, silent, rank=1, world_size=2).environment.world_size == 2
+    assist(wanted, silent, rank=1, world_size=2)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("*")} == before
 
 

@@ -395,6 +395,21 @@ SINGLE = {
     "no trials": (SPACE + "budget: {trials: 0}\n", "5: budget.trials: Input should be greater than or equal to 1", ""),
     "no workers": (HEAD + "resources: {workers: 0}\n", "3: resources.workers: ", ""),
     "no time": (HEAD + "resources: {hours: 0}\n", "3: resources.hours: ", ""),
+    "part of a GPU for two workers": (
+        HEAD + "resources: {workers: 2, gpus: 0.5}\n",
+        "3: resources: 2 × 0.5 GPU = 1: each of several workers needs a whole one",
+        "`gpus: 1`, 2 in all, or `workers: 1`",
+    ),
+    "two GPUs for one worker": (
+        HEAD + "resources: {gpus: 2}\n",
+        "3: resources: 1 × 2 GPU: a worker trains on one GPU",
+        "2 are `gpus: 1` of more `workers`",
+    ),
+    "workers that cannot share": (
+        "method: benchmarks.workload:Workload\ncorpus: planted_joint\nresources: {workers: 2}\n",
+        "3: resources.workers: benchmarks.workload:Workload does not share its training",
+        "each of 2 workers would train on everything",
+    ),
     "base that is no mapping": (HEAD + "base: fast\n", "3: base: Input should be a valid dictionary", ""),
     "key that is no word": (HEAD + "5: five\n", "5: Keys should be strings", ""),
     "no mapping": ("- method\n", "1: a spec is a mapping of keys to values", ""),

@@ -27,6 +27,11 @@ SPEC = """
     seeds: 3
 """
 
+WORKLOAD = """
+    method: benchmarks.workload:Workload
+    corpus: {name: planted_joint, train: 8, dev: 8, test: 8}
+"""
+
 
 def planned(spec: Spec, store: Store) -> tuple[Data, list[PlannedTrial]]:
     method = find_method(spec.method)
@@ -38,23 +43,28 @@ def ignore(number: int, metrics: Mapping[str, float], history: object) -> None:
     """Nobody listens."""
 
 
-def train_all(lab: Any, store: Store, *, worker_group: bool = False, seeds: int = 3) -> dict[str, Result]:
+def train_all(lab: Any, store: Store, *, group_of: int | None = None, seeds: int = 3) -> dict[str, Result]:
     """Train one after the other on Ray, so that the second and third trial reuse the first one's actor."""
-    spec = load(str(lab.spec(SPEC)), seeds=seeds)
-    data, trials = planned(spec, store)
-
-    def order(trial: PlannedTrial) -> Order:
-        return Order(trial, str(store.root), data.prepared(trial), worker_group=worker_group)
-
-    study = store.study("direct")
-    placed = replace(slots(spec.resources, {"CPU": 2.0}), count=1)
-    if worker_group:  # the group asks for its own processor
-        placed = replace(placed, per_trial=DRIVER_ALONE)
-    smoke = [trial.model_copy(update={"smoke": True}) for trial in trials]  # no list is kept of what a test trains
-    run = Run(study, ListSource(smoke), order, placed, ())
+    run, trials = run_of(lab, SPEC, store, group_of, seeds)
     drive(run)
     assert not run.failed, run.failed[0].traceback
     return {trial.key: result for trial in trials if (result := store.result(trial.key)) is not None}
+
+
+def run_of(lab: Any, text: str, store: Store, group_of: int | None, seeds: int) -> tuple[Run, list[PlannedTrial]]:
+    spec = load(str(lab.spec(text)), seeds=seeds)
+    data, trials = planned(spec, store)
+
+    def order(trial: PlannedTrial) -> Order:
+        prepared = data.prepared(trial)
+        return Order(trial, str(store.root), prepared, workers=group_of or 1, worker_group=group_of is not None)
+
+    study = store.study("direct")
+    placed = replace(slots(spec.resources, {"CPU": 2.0}), count=1)
+    if group_of is not None:  # the group asks for its own processors
+        placed = replace(placed, per_trial=DRIVER_ALONE)
+    smoke = [trial.model_copy(update={"smoke": True}) for trial in trials]  # no list is kept of what a test trains
+    return Run(study, ListSource(smoke), order, placed, ()), trials
 
 
 def same(a: Result, b: Result) -> bool:
@@ -97,5 +107,27 @@ def test_one_worker_in_a_worker_group_equals_one_in_local_mode(lab: Any, tmp_pat
     local_store = Store(tmp_path / "local")
     data, trials = planned(load(str(lab.spec(SPEC)), seeds=1), local_store)
     local = execute(Order(trials[0], str(local_store.root), data.prepared(trials[0])), ignore)
-    group = train_all(lab, Store(tmp_path / "group"), worker_group=True, seeds=1)
+    group = train_all(lab, Store(tmp_path / "group"), group_of=1, seeds=1)
     assert same(group[trials[0].key], local)
+
+
+@pytest.mark.group
+def test_two_workers_in_a_worker_group_train_what_one_does(lab: Any, tmp_path: Path) -> None:
+    """In single precision, to which sums in another order are close; tests/trainables has the exact comparison."""
+    local_store = Store(tmp_path / "local")
+    data, trials = planned(load(str(lab.spec(SPEC)), seeds=1), local_store)
+    local = execute(Order(trials[0], str(local_store.root), data.prepared(trials[0])), ignore)
+    group = train_all(lab, Store(tmp_path / "group"), group_of=2, seeds=1)[trials[0].key]
+    assert group.environment.world_size == 2 and group.reports == local.reports
+    assert group.scores["train/loss"] == pytest.approx(local.scores["train/loss"], rel=1e-3)
+
+
+@pytest.mark.group
+def test_a_worker_group_ends_with_its_first_worker(lab: Any, tmp_path: Path) -> None:
+    """The error is recorded once, by its class, and is not tried again as that of a worker that was lost."""
+    diverge = WORKLOAD + "    base: {work: diverge}\n"
+    store = Store(tmp_path / "store")
+    run, (trial,) = run_of(lab, diverge, store, 2, 1)
+    drive(run)
+    assert [failure.kind for failure in store.failures(trial.key)] == ["not a number"]
+    assert [failure.kind for failure in run.failed] == ["not a number"]

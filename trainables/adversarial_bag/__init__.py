@@ -33,6 +33,7 @@ class AdversarialBag(Method[BagConfig]):
         *(f"dev/{name}" for name in METRICS),
     )
     example: ClassVar[str] = "planted_bags"
+    shares_training: ClassVar[bool] = True
 
     def prepare(self, corpus: Corpus[Mention], data: BagDataConfig) -> Prepared:
         """Index words, spans and labels, sorted by bag."""

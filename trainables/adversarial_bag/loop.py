@@ -5,6 +5,7 @@ from functools import partial
 
 import torch
 from relab.errors import RequestError
+from relab.exchange import Share
 from relab.prepared import Prepared, Split
 from relab.trial import Checkpoint, Trial
 from torch import Tensor
@@ -15,7 +16,7 @@ from trainables.adversarial_bag.model import BagNetwork, term_weights
 from trainables.bags.data import Batch, batches
 from trainables.checkpoints import checkpoint_of, restore
 from trainables.layers.initialisation import initialise, normal
-from trainables.layers.noise import Noise, adversarial_perturbation
+from trainables.layers.noise import Noise, adversarial_perturbation, of_rows
 
 SMALL = normal(0.01)
 """Embeddings, queries and classifier start from N(0, 0.01²) (code)."""
@@ -75,7 +76,7 @@ def train(config: BagConfig, data: Prepared, trial: Trial) -> None:
     dev = data.split("dev")
     while not progress.over(config):
         trained = loop.epoch(progress.epoch)
-        scores = evaluate(loop.network, dev).metrics
+        scores = trial.exchange.scores(evaluate(loop.network, dev).metrics)
         progress = progress.after(scores["average_precision"])
         metrics = trained | {f"dev/{name}": value for name, value in scores.items()}
         best = progress.best_epoch == progress.epoch - 1
@@ -100,25 +101,46 @@ class Loop:
         for batch in batches(self.split, self.config.training.batch_size, device, order, end=True):
             losses.append(self.step(batch, noise, negatives))
         return {
-            "train/loss": float(torch.stack(losses).mean()),
+            "train/loss": float(trial.exchange.sum(torch.stack(losses)).mean()),
             "train/nearest_word_kept": self.nearest_word_kept(batch),
         }
 
     def step(self, batch: Batch, noise: Noise, negatives: torch.Generator | None = None) -> Tensor:
-        """One update; the loss, of the perturbed words where training is adversarial."""
+        """One update; the loss, of the perturbed words where training is adversarial.
+
+        Of several workers each takes some of the bags; its part of the mean loss is what it returns.
+        """
         network, weights = self.network, term_weights(batch.labels, self.config.loss.negatives, negatives)
+        exchange = self.trial.exchange
+        share = exchange.share(len(batch.bags))
+        if exchange.world_size > 1:
+            before, sentences, width = int((batch.bag < share.begin).sum()), len(batch.bag), batch.words.shape[1]
+            noise = of_rows(noise, before, sentences, width)
+            batch, weights = batch.of_bags(share.begin, share.end), share.of(weights)
         self.optimizer.zero_grad()
         words, places = network.embed(batch, noise), network.places(batch, noise)
         if self.config.adversarial.enabled:
-            words = words + self.perturbation(words.detach(), places, batch, weights, noise)
+            words = words + self.perturbation(words.detach(), places, batch, weights, noise, share)
         loss = network.loss(words, places, batch, weights, noise.get("sentence"))
         loss.backward()  # type: ignore[no-untyped-call]
+        exchange.gradients(network.parameters(), share.in_mean)
         self._clip()
         self.optimizer.step()
-        return loss.detach()
+        return loss.detach() * share.in_mean
 
-    def perturbation(self, words: Tensor, places: Tensor | None, batch: Batch, weights: Tensor, noise: Noise) -> Tensor:
-        """[S, T, D]: e, a constant; exactly zero for END, in padding, and where the gradient is zero."""
+    def perturbation(
+        self,
+        words: Tensor,
+        places: Tensor | None,
+        batch: Batch,
+        weights: Tensor,
+        noise: Noise,
+        share: Share | None = None,
+    ) -> Tensor:
+        """[S, T, D]: e, a constant; exactly zero for END, in padding, and where the gradient is zero.
+
+        The whole batch is what has a norm together even where this is one worker's ``share`` of it.
+        """
         settings = self.config.adversarial
         leaf = words.requires_grad_()
         if settings.only_positive:
@@ -128,7 +150,10 @@ class Loop:
         )
         (gradient,) = torch.autograd.grad(loss, leaf)
         groups = {"sentence": None, "bag": batch.bag, "batch": torch.zeros_like(batch.bag)}[settings.scope]
-        return adversarial_perturbation(gradient, batch.lengths, settings.epsilon, groups)
+        together = None
+        if share is not None and settings.scope == "batch" and self.trial.exchange.world_size > 1:
+            gradient, together = gradient * share.in_mean, self.trial.exchange.sum
+        return adversarial_perturbation(gradient, batch.lengths, settings.epsilon, groups, together)
 
     def nearest_word_kept(self, batch: Batch) -> float:
         """Share of a batch's perturbed words, up to ``SAMPLE``, whose nearest word vector is still their own."""

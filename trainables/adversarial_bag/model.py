@@ -10,7 +10,7 @@ from trainables.bags.attention import SelectiveAttention, averaging, segment_sum
 from trainables.bags.data import Batch
 from trainables.bags.encoders import EntityIndicator, PiecewiseConvolution, PositionEmbedding
 from trainables.bags.words import WordTable
-from trainables.layers.noise import Noise, dropout
+from trainables.layers.noise import Noise, Stream, dropout
 from trainables.layers.recurrent import BidirectionalGRU
 
 
@@ -76,7 +76,7 @@ class BagNetwork(nn.Module):
         return logits if self.classifier.bias is None else logits + self.classifier.bias
 
     def loss(
-        self, words: Tensor, places: Tensor | None, batch: Batch, weights: Tensor, dropped: torch.Generator | None
+        self, words: Tensor, places: Tensor | None, batch: Batch, weights: Tensor, dropped: Stream | None
     ) -> Tensor:
         """The mean loss of a bag; ``weights`` [B, R] are those of the terms of the sigmoid losses."""
         sentences = self.sentences(words, places, batch)

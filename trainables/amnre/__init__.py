@@ -29,6 +29,7 @@ class Amnre(Method[AmnreConfig]):
     objective: ClassVar[Objective] = Objective("dev/average_precision", "max")
     metrics: ClassVar[tuple[str, ...]] = ("train/loss", "dev/average_precision", "dev/language_accuracy")
     example: ClassVar[str] = "planted_bilingual"
+    shares_training: ClassVar[bool] = True
 
     def prepare(self, corpus: Corpus[Mention], data: DataConfig) -> Prepared:
         """Index words, relations and languages; sort sentences by bag."""

@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
+from relab.exchange import ALONE, Exchange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -58,24 +59,31 @@ def encoder_loss(
 
 
 def orthogonality(
-    individual: Tensor, consistent: Tensor, languages: Tensor, form: Literal["paper", "code", "code_2018"]
+    individual: Tensor,
+    consistent: Tensor,
+    languages: Tensor,
+    form: Literal["paper", "code", "code_2018"],
+    exchange: Exchange = ALONE,
 ) -> Tensor:
     """The penalty on what individual and consistent vectors [S, D] of a batch's sentences share (test A6).
 
     ``paper``: Σ_j ‖I_jᵀ C_j‖²_F over the languages j, rows as they are. ``code``: both matrices over all languages at
     once, centred on the batch's mean, rows scaled to length 1, then the mean of the squared entries of Iᵀ C.
     ``code_2018``: the same of C and C, as in the code up to 2020, which ignored the individual vectors.
+
+    None of them is a sum over sentences, but Iᵀ C is: of several workers each brings the vectors of its own sentences
+    and gets the penalty of all.
     """
     if form == "paper":
         total = individual.new_zeros(())
-        for language in range(int(languages.max()) + 1):
+        for language in range(exchange.largest(languages) + 1):
             chosen = languages == language
-            total = total + (individual[chosen].T @ consistent[chosen]).square().sum()
+            total = total + exchange.sum(individual[chosen].T @ consistent[chosen]).square().sum()
         return total
     if form == "code_2018":
         individual = consistent
-    return (_centred(individual).T @ _centred(consistent)).square().mean()
+    return exchange.sum(_centred(individual, exchange).T @ _centred(consistent, exchange)).square().mean()
 
 
-def _centred(x: Tensor) -> Tensor:
-    return F.normalize(x - x.mean(0), dim=1)
+def _centred(x: Tensor, exchange: Exchange) -> Tensor:
+    return F.normalize(x - exchange.mean(x), dim=1)

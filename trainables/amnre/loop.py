@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 from relab.errors import RequestError
+from relab.exchange import Share
 from relab.prepared import Prepared, Split
 from relab.trial import Checkpoint, Trial
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from trainables.bags.encoders import Convolution
 from trainables.batching import cut
 from trainables.checkpoints import checkpoint_of, restore
 from trainables.layers.initialisation import Draw, constant, glorot, initialise, normal, orthogonal, uniform
-from trainables.layers.noise import Noise, dropout
+from trainables.layers.noise import Noise, Stream, dropout, of_rows
 
 PATIENCE, FACTOR, THRESHOLD = 2, 0.4, 1e-4
 """Of the plateau schedule (code); the relative threshold is PyTorch's default."""
@@ -101,7 +102,7 @@ def train(config: AmnreConfig, data: Prepared, trial: Trial) -> None:
         restore(found, loop.network)
     while progress.epoch < config.training.epochs:
         loss = loop.epoch(progress)
-        scores = evaluate(loop.network, loop.dev, trial.device, whole=False).metrics
+        scores = trial.exchange.scores(evaluate(loop.network, loop.dev, trial.device, whole=False).metrics)
         best = scores["average_precision"] > progress.best
         progress = progress.after(scores["average_precision"], config.optimizer.plateau)
         metrics = {"train/loss": loss, **{f"dev/{name}": value for name, value in scores.items()}}
@@ -141,20 +142,40 @@ class Loop:
         for places in cut(self.lengths, self.config.training.batch_size, order):
             batch = batch_of(self.train, [self.bags[place] for place in places], self.trial.device)
             total += self.step(self.network.restricted(batch), noises)
-        return float(total) / len(self.bags)
+        return float(self.trial.exchange.sum(total)) / len(self.bags)
 
     def step(self, batch: Batch, noises: Mapping[str, Noise]) -> Tensor:
         """All steps of one batch; the extraction loss of its last one, a sum over bags.
 
         ``noises`` has the dropout streams for each kind of step. Every step of the encoders and of the extraction is a
-        forward pass of its own.
+        forward pass of its own. Of several workers each takes some of the bags; the losses are those of its own.
         """
-        if self.config.adversarial.enabled:
-            self._discriminator(batch, noises.get("discriminator", {}))
-            self._encoders(batch, noises.get("encoder", {}))
-        return self._extraction(batch, noises.get("extraction", {}))
+        exchange, settings = self.trial.exchange, self.config.adversarial
+        share, sentences = exchange.share(len(batch.bags)), len(batch.bag)
+        if exchange.world_size > 1:
+            noises = {step: self._own(noise, batch, share) for step, noise in noises.items()}
+            batch = batch.of_bags(share.begin, share.end)
+        if settings.enabled:
+            weight = share.in_sum if settings.reduction == "sum" else share.in_sum * len(batch.bag) / sentences
+            self._discriminator(batch, noises.get("discriminator", {}), weight)
+            self._encoders(batch, noises.get("encoder", {}), weight)
+        return self._extraction(batch, noises.get("extraction", {}), share.in_sum)
 
-    def _discriminator(self, batch: Batch, noise: Noise) -> None:
+    def _own(self, noise: Noise, batch: Batch, share: Share) -> Noise:
+        """The streams of a batch for the sentences of the bags of a share."""
+        own: dict[str, Stream] = {}
+        before = batch.bag < share.begin
+        for place, stream in noise.items():
+            chosen = torch.ones_like(before)
+            if place != "input":
+                language = self.network.languages[self.network.names.index(place.partition(".")[2])]
+                chosen = batch.languages == language
+            if chosen.any():
+                longest = int(batch.lengths[chosen].max()) + 1  # behind a token for the start
+                own |= of_rows({place: stream}, int((before & chosen).sum()), int(chosen.sum()), longest)
+        return own
+
+    def _discriminator(self, batch: Batch, noise: Noise, weight: float = 1.0) -> None:
         """The discriminator learns to tell languages; the encoders stand still and drop nothing (code)."""
         settings, rate = self.config.adversarial, self.config.dropout.discriminator
         if not self.config.steps.discriminator:
@@ -166,26 +187,28 @@ class Loop:
             seen = dropout(vectors, rate, noise.get("input"))
             logits = self.network.discriminator(seen)
             loss = discriminator_loss(logits, places, settings.smoothing, settings.reduction)
-            self._descend("discriminator", settings.discriminator_weight * loss)
+            self._descend("discriminator", weight * settings.discriminator_weight * loss)
 
-    def _encoders(self, batch: Batch, noise: Noise) -> None:
+    def _encoders(self, batch: Batch, noise: Noise, weight: float = 1.0) -> None:
         """The consistent encoders learn to fool the discriminator, which drops nothing."""
         settings, places = self.config.adversarial, self.network.places(batch)
         for _ in range(self.config.steps.encoder):
             logits = self.network.discriminator(self.network.vectors(batch, "consistent", noise))
             loss = encoder_loss(logits, places, settings.encoder_loss, settings.smoothing, settings.reduction)
-            self._descend("encoder", settings.encoder_weight * loss)
+            self._descend("encoder", weight * settings.encoder_weight * loss)
 
-    def _extraction(self, batch: Batch, noise: Noise) -> Tensor:
+    def _extraction(self, batch: Batch, noise: Noise, weight: float = 1.0) -> Tensor:
         """Everything but the discriminator learns to extract relations: −Σ log p(r | T) + λ3 · penalty."""
-        settings, extraction = self.config.orthogonality, torch.zeros(())
+        settings, extraction, exchange = self.config.orthogonality, torch.zeros(()), self.trial.exchange
+        rows = len(batch.bag) if weight else 0
         for _ in range(self.config.steps.extraction):
             vectors = {space: self.network.vectors(batch, space, noise) for space in self.network.spaces}
-            extraction = -self.network.log_likelihood(batch, vectors).sum()
+            extraction = -self.network.log_likelihood(batch, vectors).sum() * weight
             loss = extraction
             if settings.enabled:
-                pair = (vectors["individual"], vectors["consistent"])
-                loss = loss + settings.weight * orthogonality(*pair, batch.languages, settings.form)
+                pair = (vectors["individual"][:rows], vectors["consistent"][:rows])
+                penalty = orthogonality(*pair, batch.languages[:rows], settings.form, exchange)
+                loss = loss + settings.weight * penalty / exchange.world_size
             self._descend("extraction", loss)
         return extraction.detach()
 
@@ -193,6 +216,7 @@ class Loop:
         """One step of the optimiser of this kind; no other parameter is as much as looked at."""
         self.optimizers[step].zero_grad()
         loss.backward(inputs=self.parameters[step])  # type: ignore[no-untyped-call]
+        self.trial.exchange.gradients(self.parameters[step])
         self.optimizers[step].step()
 
     def _noise(self, step: str, epoch: int) -> Noise:

@@ -15,7 +15,7 @@ from trainables.amnre.heads import Head
 from trainables.bags.data import START, Batch
 from trainables.bags.encoders import Convolution, PositionEmbedding
 from trainables.bags.words import WordTable
-from trainables.layers.noise import Noise, dropout
+from trainables.layers.noise import Noise, Rows, Stream, dropout
 from trainables.layers.recurrent import BidirectionalGRU
 
 Space = Literal["individual", "consistent"]
@@ -67,7 +67,7 @@ class SentenceEncoder(nn.Module):
                 self.projection = nn.Linear(2 * settings.hidden, settings.projection)
         self.settings = settings
 
-    def forward(self, batch: Batch, stream: torch.Generator | None) -> Tensor:
+    def forward(self, batch: Batch, stream: Stream | None) -> Tensor:
         """[S, D] of the sentences of this language, behind a token for their start; padding changes nothing."""
         words = F.pad(batch.words, (1, 0), value=START)
         lengths = batch.lengths + 1
@@ -127,9 +127,9 @@ class AmnreNetwork(nn.Module):
         places: list[Tensor] = []
         parts: list[Tensor] = []
         for name, number in zip(self.names, self.languages, strict=True):
-            place = (batch.languages == number).nonzero().squeeze(1)
-            if len(place):
-                parts.append(encoders[name](batch.of_language(number), noise.get(f"{space}.{name}")))
+            place, stream = (batch.languages == number).nonzero().squeeze(1), noise.get(f"{space}.{name}")
+            if len(place) or isinstance(stream, Rows):  # which other workers draw from, be it for their rows alone
+                parts.append(encoders[name](batch.of_language(number), stream))
                 places.append(place)
         if len(parts) == 1:
             return parts[0]

@@ -289,6 +289,13 @@ class Batch:
         names = ("words", "lengths", "spans", "languages", "bag")
         return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
+    def of_bags(self, begin: int, end: int) -> "Batch":
+        """The bags from ``begin`` to before ``end``, padded to their own longest sentence."""
+        own = self.where((self.bag >= begin) & (self.bag < end))
+        longest = int(own.lengths.max()) + self.words.shape[1] - int(self.lengths.max())
+        bags, labels = self.bags[begin:end], self.labels[begin:end]
+        return replace(own, bags=bags, words=own.words[:, :longest], bag=own.bag - begin, labels=labels)
+
     def of_language(self, language: int) -> "Batch":
         """The sentences of one language, padded to their own longest."""
         own = self.where(self.languages == language)

@@ -94,6 +94,8 @@ class Convolution(nn.Module):
 
         The window stays inside the sentence; one of fewer than three tokens is filled up to three with zeros.
         """
+        if not len(x):  # segment_reduce refuses to reduce nothing to nothing
+            return x.new_zeros(0, self.size)
         windows = (lengths - 2).clamp(min=1)
         hidden = _convolved(x, lengths, windows, self.kernel, self.bias, before=0)
         return torch.segment_reduce(hidden, "max", lengths=windows).tanh()

@@ -28,6 +28,7 @@ class BioMultitask(Method[PairConfig]):
     objective: ClassVar[Objective] = Objective("dev/f1", "max")
     metrics: ClassVar[tuple[str, ...]] = ("train/loss", *(f"dev/{name}" for name in METRICS))
     example: ClassVar[str] = "planted_pairs"
+    shares_training: ClassVar[bool] = True
 
     def prepare(self, corpus: Corpus[AnnotatedSentence], data: PairDataConfig) -> Prepared:
         """Extract instances, related pairs and others, and index words, tags and spans."""

@@ -9,12 +9,12 @@ from relab.trial import Checkpoint, Trial
 from torch import Tensor, nn
 
 from trainables.bio_multitask.config import PairConfig
-from trainables.bio_multitask.data import Batch, batches
+from trainables.bio_multitask.data import Batch, batch_of, batches
 from trainables.bio_multitask.evaluation import evaluate
 from trainables.bio_multitask.model import PairNetwork
 from trainables.checkpoints import checkpoint_of, restore
 from trainables.layers.initialisation import initialise, normal, orthogonal, uniform
-from trainables.layers.noise import NO_NOISE, Noise
+from trainables.layers.noise import NO_NOISE, Noise, of_rows
 
 EMBEDDINGS = ("words.own", "tags", "position.*")
 DRAWS = {"uniform": uniform(0.05), "normal": normal(1)}
@@ -50,7 +50,7 @@ def train(config: PairConfig, data: Prepared, trial: Trial) -> None:
         restore(found, loop.network, loop.optimizer)
     while progress.epoch < config.training.epochs:
         loss = loop.epoch(progress.epoch)
-        scores = evaluate(loop.network, dev).metrics
+        scores = trial.exchange.scores(evaluate(loop.network, dev).metrics)
         best = scores["f1"] > progress.best
         progress = Progress(progress.epoch + 1, max(progress.best, scores["f1"]))
         metrics = {"train/loss": loss, **{f"dev/{name}": value for name, value in scores.items()}}
@@ -73,18 +73,24 @@ class Loop:
         total = torch.zeros((), device=device)
         for batch in batches(self.split, self.config.training.batch_size, device, trial.rng("order", epoch)):
             total += self.step(batch, noise)
-        return float(total) / len(self.split.tensors["labels"])
+        return float(trial.exchange.sum(total)) / len(self.split.tensors["labels"])
 
     def step(self, batch: Batch, noise: Noise = NO_NOISE) -> Tensor:
-        """One update; the sum of the batch's losses."""
+        """One update; the sum of the batch's losses, or of those of the instances that are this worker's."""
+        exchange, mean = self.trial.exchange, self.config.training.reduction == "mean"
+        share = exchange.share(len(batch.labels))
+        if exchange.world_size > 1:
+            noise = of_rows(noise, share.begin, share.items)
+            batch = batch_of(self.split, share.of(batch.instances.tolist()), self.trial.device)
         self.optimizer.zero_grad()
         losses = self.network.loss(batch, noise)
-        loss = losses.mean() if self.config.training.reduction == "mean" else losses.sum()
+        loss = losses.mean() if mean else losses.sum()
         loss.backward()  # type: ignore[no-untyped-call]
+        exchange.gradients(self.network.parameters(), share.in_mean if mean else share.in_sum)
         if self.config.optimizer.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimizer.clip_norm)
         self.optimizer.step()
-        return losses.detach().sum()
+        return losses.detach().sum() * share.in_sum
 
     def checkpoint(self, progress: Progress) -> Checkpoint:
         """All that going on needs after an epoch."""

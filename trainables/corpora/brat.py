@@ -137,7 +137,7 @@ def parse(
         relation, *ends = match.groups()
         unknown = [end for end in ends if end not in entities]
         if unknown:
-            problems.add(line, f"{relation!r} has the end {unknown[0]!r}, which is no entity of the document")
+            problems.add(line, f"{relation[:40]!r} has the end {unknown[0][:40]!r}, which is no entity of the document")
         elif relation in options.left_out:
             counts[f"relations left out: {relation}"] += 1
         elif not all(end in number for end in ends):

@@ -170,6 +170,7 @@ def _document(line: int, raw: bytes, aligned: bool) -> Document:
             raise ValueError("ner_mapping_to_source: not a list of whole numbers")
         if len(set(sources)) < len(sources):
             raise ValueError("ner_mapping_to_source: one English entity for two")
+    "".join((key, *tokens, *(label for _, _, label in relations))).encode()  # what cannot be encoded cannot be stored
     return Document(line, key, tuple(tokens), entities, relations, tuple(sources))
 
 

@@ -1,5 +1,6 @@
 """The files of a corpus that has several per document: from a folder, or from a tar archive that is never unpacked."""
 
+import lzma
 import tarfile
 import zlib
 from collections.abc import Collection, Mapping, Sequence
@@ -28,8 +29,9 @@ def document_files(path: Path, suffixes: Sequence[str]) -> dict[str, dict[str, b
     read. Members of an archive are read in memory, and nothing is written.
 
     Raises:
-        DataError: neither a folder nor an archive; a name that leads out of the archive, or is there twice; a file that
-            is too large, cannot be read, or lacks the others of its document; no document at all.
+        DataError: neither a folder nor an archive; an archive that is damaged; a link; a name that leads out of the
+            archive, or is there twice; a file that is too large, cannot be read, or lacks the others of its document;
+            no document at all.
     """
     files = _from_folder(path, suffixes) if path.is_dir() else _from_archive(path, suffixes)
     documents: dict[str, dict[str, bytes]] = {}
@@ -55,6 +57,8 @@ def _from_folder(folder: Path, suffixes: Sequence[str]) -> dict[str, bytes]:
     found = {}
     for path in sorted(folder.rglob("*")):
         file = path.relative_to(folder).as_posix()
+        if path.is_symlink() and (_suffix(file, suffixes) or path.is_dir()):
+            raise DataError(f"{path}: a link, which is not followed; put what it leads to in its place")
         if _suffix(file, suffixes) and path.is_file():
             _check_size(path, path.stat().st_size)
             try:
@@ -82,9 +86,26 @@ def _from_archive(path: Path, suffixes: Sequence[str]) -> dict[str, bytes]:
                 _check_size(path / file, member.size)
                 content = archive.extractfile(member)
                 found[file] = content.read() if content else b""
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+            if not _ends(archive):
+                raise DataError(f"{path}: damaged: what follows the first {len(found):,} files in it is not its end")
+    except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path}: neither a folder nor a tar archive that can be read: {error}") from error
     return found
+
+
+def _ends(archive: tarfile.TarFile) -> bool:
+    """Whether nothing but zeros follows the last member: ``tarfile`` takes a damaged header for the end as well.
+
+    Reading on to the end of the file has its checksum looked at too, where it is compressed.
+    """
+    assert archive.fileobj is not None
+    archive.fileobj.seek(archive.offset)
+    block = archive.fileobj.read(tarfile.RECORDSIZE)
+    ends = len(block) >= tarfile.BLOCKSIZE
+    while block:
+        ends = ends and not block.strip(b"\0")
+        block = archive.fileobj.read(tarfile.RECORDSIZE)
+    return ends
 
 
 def _check_size(path: Path, size: int) -> None:

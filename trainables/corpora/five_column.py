@@ -167,7 +167,7 @@ def _relations(names: "_Literal", heads: "_Literal", index: int) -> list[tuple[s
         raise ValueError(f"the relation column {_show(names.text)} is not a list")
     if not isinstance(heads.value, tuple):
         raise ValueError(f"the head column {_show(heads.text)} is not a list")
-    if not all(isinstance(name, str) and name.strip() for name in names.value):
+    if not all(isinstance(name, str) and name.strip() and name.isprintable() for name in names.value):
         raise ValueError(f"the relation column {_show(names.text)} has an element that is not a name")
     if not all(type(head) is int for head in heads.value):
         raise ValueError(f"the head column {_show(heads.text)} has an element that is not a whole number")

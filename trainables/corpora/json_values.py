@@ -1,6 +1,7 @@
 """Values of corpora in JSON, checked when they are taken out; a ValueError says what is wrong with an item."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,20 @@ def json_file(data: bytes, path: Path) -> Any:
         DataError: not UTF-8, or not JSON.
     """
     try:
-        return json.loads(data.decode())
+        return json.loads(data.decode(), object_pairs_hook=_once)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8: byte 0x{data[error.start]:02x} at place {error.start + 1}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON: {error}") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, no key of which stands twice: Python would take the last of them and say nothing."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        key = next(key for key, number in Counter(key for key, _ in pairs).items() if number > 1)
+        raise ValueError(f"the key {key[:60]!r} stands twice")
+    return values
 
 
 def json_object(line: bytes) -> dict[str, Any]:
@@ -45,7 +55,7 @@ def json_object(line: bytes) -> dict[str, Any]:
     if not text.strip():
         raise ValueError("a blank line")
     try:
-        values = json.loads(text)
+        values = json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at place {error.colno}") from error
     except RecursionError as error:

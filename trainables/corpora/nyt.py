@@ -20,6 +20,7 @@ number. The relations are then those, in this order, whether a mention has them 
 """
 
 import difflib
+import re
 import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -50,6 +51,7 @@ RELATIONS = "relations"
 
 END = b"###END###"
 FIELDS = ("first id", "second id", "first name", "second name", "relation", "sentence")
+NUMBER = re.compile(r"[0-9]{1,9}")
 PUNCTUATION = string.punctuation.encode()
 NOT_FOUND = "rows dropped: an entity is no token of the sentence"
 
@@ -213,9 +215,9 @@ def parse_relations(data: bytes, path: Path) -> tuple[str, ...]:
         columns = text.split()
         if broken:
             problems.add(line, broken)
-        elif line == 1 and len(columns) == 1 and columns[0].isdecimal():
+        elif line == 1 and len(columns) == 1 and NUMBER.fullmatch(columns[0]):
             number = int(columns[0])
-        elif len(columns) != 2 or not columns[1].isdecimal():
+        elif len(columns) != 2 or not NUMBER.fullmatch(columns[1]):
             problems.add(line, f"{_show(text)} is not a relation and its id")
         elif int(columns[1]) in names or columns[0] in names.values():
             problems.add(line, f"{_show(text)}: the name or the id for the second time")

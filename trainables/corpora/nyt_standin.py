@@ -9,7 +9,8 @@ ids. What is made of a sentence with triples:
 
 1. It is cut at blanks and put into lower case, like the lines are.
 2. Its entities are the names in its triples, lower case too. Each ordered pair of them with triples gives a row for
-   every relation that it has, however often a triple is repeated; each without one gives a row with ``NA``.
+   every relation that it has, however often a triple is repeated; each without one gives a row with ``NA``. A relation
+   of an entity with itself gives none and is counted.
 3. In a row the words of both entities are joined by underscores wherever they occur, as in the lines; of two that begin
    at one place the longer is taken. Accents do not matter in finding them (``Bogotá`` stands as ``Bogota`` in the
    text); the name's own spelling is put in, as in the lines. All other names keep their words apart.
@@ -78,9 +79,13 @@ def parse_triples(data: bytes, path: Path, rows: Rows) -> None:
     """
     for number, sentence in enumerate(json_list(data, path, "sentences"), start=1):
         try:
-            for row in _rows(*_checked(sentence)):
+            text, triples = _checked(sentence)
+            for row in _rows(text, triples):
                 rows.counts["rows"] += 1
                 rows.add([field.encode() for field in row])
+            alone = {(_joined(head), relation) for head, relation, tail in triples if _joined(head) == _joined(tail)}
+            if alone:
+                rows.counts["triples dropped: an entity with itself"] += len(alone)
         except ValueError as error:
             raise DataError(f"{path}: sentence {number:,}: {error}") from error
 

@@ -116,6 +116,12 @@ def parse_relation_ids(data: bytes, path: Path) -> tuple[str, ...]:
     names = tuple(_na(name) for name in sorted(numbers, key=numbers.__getitem__))
     if names[:1] != (NO_RELATION,):
         raise DataError(f"{path}: the number 0 does not belong to {NO_RELATION!r}")
+    if not all(names) or len(set(names)) < len(names):
+        raise DataError(f"{path}: a relation without a name, or two with one name")
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{path}: a relation's name cannot be stored: {error}") from error
     return names
 
 

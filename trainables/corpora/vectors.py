@@ -120,10 +120,10 @@ def _reason(line: bytes, width: int) -> str | None:
     if not word or word.split() != [word]:
         return "starts with a blank, or has blanks other than single spaces"
     if len(numbers) != width:
-        return f"{len(numbers)} numbers for {word!r}, where the first line has {width}"
+        return f"{len(numbers)} numbers for {word[:60]!r}, where the first line has {width}"
     for value in numbers:
         if not re.fullmatch(r"[0-9.eE+-]+", value) or not _is_number(value):
-            return f"{value!r} is not a finite number, for {word!r}"
+            return f"{value[:60]!r} is not a finite number, for {word[:60]!r}"
     return None
 
 
@@ -140,5 +140,5 @@ def _repeated(words: list[str], number: int, problems: Problems) -> None:
     first: dict[str, int] = {}
     for place, word in enumerate(words, start=number):
         if word in first:
-            problems.add(place, f"{word!r} again, first in line {first[word]}")
+            problems.add(place, f"{word[:60]!r} again, first in line {first[word]}")
         first.setdefault(word, place)

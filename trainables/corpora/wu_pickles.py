@@ -117,7 +117,9 @@ def load_plain(data: bytes, path: Path) -> Any:
         EOFError,
         OverflowError,
     ) as error:
-        raise DataError(f"{path}: not a pickle of plain data: {error}") from error
+        reason = str(error)[:200]
+        shown = reason if reason.isprintable() else repr(reason)
+        raise DataError(f"{path}: not a pickle of plain data: {shown}") from error
 
 
 REFUSED = {"PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER", "FROZENSET"}
@@ -271,6 +273,7 @@ class _Unpickler(pickle.Unpickler):
 def _text(value: object) -> str:
     """A text, or a byte string as text; ValueError for anything else."""
     if isinstance(value, str):
+        value.encode()  # what cannot be encoded cannot be stored
         return value
     if isinstance(value, bytes):
         return value.decode("utf-8")
@@ -314,10 +317,10 @@ def _groups(value: object, path: Path) -> Iterator[Row]:
             if not relations:
                 raise ValueError("no relation")
         except ValueError as error:
-            raise DataError(f"{path}: pair {str(pair)[:80]}: {error}") from error
+            raise DataError(f"{path}: pair {repr(pair)[:80]}: {error}") from error
         for relation in relations:
             for place in range(len(tokens)):
-                yield f"pair {str(pair)[:80]}, sentence {place}", pair, relation, tokens[place], spans[place]
+                yield f"pair {repr(pair)[:80]}, sentence {place}", pair, relation, tokens[place], spans[place]
 
 
 def _sentences(value: object, path: Path) -> Iterator[Row]:

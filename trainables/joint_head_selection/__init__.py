@@ -29,6 +29,7 @@ class JointHeadSelection(Method[JointConfig]):
     objective: ClassVar[Objective] = Objective("dev/overall_f1", "max")
     metrics: ClassVar[tuple[str, ...]] = ("train/loss", *(f"dev/{name}" for name in METRICS))
     example: ClassVar[str] = "planted_joint"
+    shares_training: ClassVar[bool] = True
 
     def prepare(self, corpus: Corpus[TaggedSentence], data: DataConfig) -> Prepared:
         """Index words, characters, tags and arcs."""

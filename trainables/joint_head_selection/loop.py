@@ -16,7 +16,7 @@ from trainables.joint_head_selection.data import Batch, batch_of, joined, sizes
 from trainables.joint_head_selection.evaluation import evaluate
 from trainables.joint_head_selection.model import JointNetwork, Vocabulary
 from trainables.layers.initialisation import initialise
-from trainables.layers.noise import NO_NOISE, Noise, adversarial_perturbation
+from trainables.layers.noise import NO_NOISE, Noise, adversarial_perturbation, of_rows
 
 PASSES = ("clean", "adversarial")
 """The two passes of a step drop different units (code)."""
@@ -113,7 +113,7 @@ class Loop:
         settings = self.config.training
         while not progress.stopped:
             loss = self.epoch(self.train, 1, progress.epoch)
-            scores = evaluate(self.network, self.config, self.dev, self.shared).metrics
+            scores = self.trial.exchange.scores(evaluate(self.network, self.config, self.dev, self.shared).metrics)
             progress = progress.after(scores["overall_f1"], settings.patience, settings.max_epochs)
             metrics = {"train/loss": loss, **{f"dev/{name}": value for name, value in scores.items()}}
             best = progress.best_epoch == progress.epoch - 1
@@ -138,16 +138,22 @@ class Loop:
 
     def epoch(self, split: Split, phase: int, epoch: int) -> float:
         """One pass over a split; the mean loss of a sentence, perturbed loss included."""
-        settings = self.config.training
+        settings, exchange, lengths = self.config.training, self.trial.exchange, sizes(split)
         order = self.trial.rng("order", phase, epoch) if settings.shuffle else None
-        noises = [self._noise(name, phase, epoch) for name in PASSES]
+        streams = [self._streams(name, phase, epoch) for name in PASSES]
         total = torch.zeros((), device=self.trial.device)
-        for sentences in cut(sizes(split), settings.batch_size, order):
-            total += self.step(self._batch(split, sentences), *noises)
-        return float(total) / len(sizes(split))
+        for sentences in cut(lengths, settings.batch_size, order):
+            share = exchange.share(len(sentences))
+            clean, perturbed = streams
+            if exchange.world_size > 1:
+                longest = max(lengths[sentence] for sentence in sentences)
+                clean, perturbed = (of_rows(own, share.begin, share.items, longest) for own in streams)
+            batch = self._batch(split, share.of(sentences))
+            total += self.step(batch, clean, perturbed, share.in_sum) * share.in_sum
+        return float(exchange.sum(total)) / len(lengths)
 
-    def step(self, batch: Batch, clean: Noise = NO_NOISE, perturbed: Noise = NO_NOISE) -> Tensor:
-        """One update; the sum of the batch's losses.
+    def step(self, batch: Batch, clean: Noise = NO_NOISE, perturbed: Noise = NO_NOISE, weight: float = 1.0) -> Tensor:
+        """One update; the sum of the batch's losses. Its gradient counts ``weight`` among those of several workers.
 
         The tokens are computed once. Each pass leaves its gradient at them (``leaf``), and the sum of both goes
         through the character LSTM in one backward pass; η is a constant.
@@ -169,12 +175,13 @@ class Loop:
             total, gradient = total + second.detach(), gradient + moved.grad
         if tokens.requires_grad:
             tokens.backward(gradient)  # type: ignore[no-untyped-call]
+        self.trial.exchange.gradients(network.parameters(), weight)
         if self.config.optimizer.clip_value is not None:
             nn.utils.clip_grad_value_(network.parameters(), self.config.optimizer.clip_value)
         self.optimizer.step()
         return total
 
-    def _noise(self, name: str, phase: int, epoch: int) -> Noise:
+    def _streams(self, name: str, phase: int, epoch: int) -> Noise:
         places = ["embedding", *(f"layer {n}" for n in range(1, self.config.encoder.layers)), "output"]
         device = self.trial.device
         return {place: self.trial.rng("dropout", name, place, phase, epoch, device=device) for place in places}

@@ -36,6 +36,7 @@ class Sent(Method[SentConfig]):
         *(f"dev/{name}" for name in METRICS),
     )
     example: ClassVar[str] = "planted_sentences"
+    shares_training: ClassVar[bool] = True
 
     def prepare(self, corpus: Corpus[LabelledSentence], data: SentenceDataConfig) -> Prepared:
         """Index words, entity types, spans and labels, and have an encoder read the words if there is one."""

@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 from relab.errors import RequestError
+from relab.exchange import Share
 from relab.prepared import Prepared, Split
 from relab.trial import Checkpoint, Trial
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from trainables.bags.encoders import Convolution, PiecewiseConvolution
 from trainables.batching import cut
 from trainables.checkpoints import checkpoint_of, restore
 from trainables.layers.initialisation import Draw, constant, initialise, normal, uniform
-from trainables.layers.noise import Noise
+from trainables.layers.noise import Noise, of_rows
 from trainables.metrics.sentence_classification import agreement
 from trainables.sent.config import SentConfig
 from trainables.sent.evaluation import METRICS, evaluate, probabilities
@@ -24,7 +25,8 @@ from trainables.sent.filtering import DROPPED, Refined, refine, thresholds_of
 from trainables.sent.model import SentenceNetwork, complementary_labels, negative_loss, positive_loss
 from trainables.sent.record import NOISE, UNKNOWN_QUALITY, Record, flagged_labels, quality, quality_on_noise_split
 from trainables.sentences.data import Batch, batch_of, batches
-from trainables.sentences.encoders import AttentionLSTM, EntityPooledLSTM
+from trainables.sentences.encoders import AttentionLSTM, EntityPooledLSTM, PooledTransformer
+from trainables.sentences.pretrained import room
 
 PLACES = ("input", "output")
 """Where units are dropped."""
@@ -167,7 +169,7 @@ def train(config: SentConfig, data: Prepared, trial: Trial) -> None:
             trial.save(partial(loop.checkpoint, progress))
             continue
         loss = loop.epoch(progress)
-        dev = evaluate(loop.network, loop.dev).metrics
+        dev = trial.exchange.scores(evaluate(loop.network, loop.dev).metrics)
         selection = loop.selection(progress, dev["f1"])
         counts = progress.final or not config.final.enabled
         before, progress = progress, progress.after(dev["f1"], selection, counts=counts)
@@ -219,26 +221,40 @@ class Loop:
         order, complements = trial.rng("order", *names), trial.rng("complements", *names, device=device)
         kept = (self.refined.labels != DROPPED).nonzero().squeeze(1)
         if self.config.bags:
-            losses = [self._update(self._bag_loss(*bags, noise)) for bags in self._bags(kept, order)]
+            losses = [self._bag_step(*bags, noise) for bags in self._bags(kept, order)]
         else:
             negative = self.config.loss.form == "negative" and not progress.final
             losses = [
                 self.step(batch, noise, complements if negative else None)
                 for batch in batches(self.split, kept, self.config.batch_size, device, order)
             ]
-        return float(torch.stack(losses).mean()) if losses else 0.0
+        return float(trial.exchange.sum(torch.stack(losses)).mean()) if losses else 0.0
 
     def step(self, batch: Batch, noise: Noise, complements: torch.Generator | None) -> Tensor:
-        """One update; the loss, of complementary labels where there is a stream to draw them from."""
-        labels = self.refined.labels[batch.numbers].to(self.trial.device)
+        """One update; the loss, of complementary labels where there is a stream to draw them from.
+
+        Of several workers each takes some of the sentences; its part of the mean loss is what it returns.
+        """
+        labels, settings = self.refined.labels[batch.numbers].to(self.trial.device), self.config.loss
+        relations, share = self.network.scores.out_features, self.trial.exchange.share(len(labels))
+        drawn = None
+        if complements is not None:
+            drawn = complementary_labels(
+                labels, relations, settings.complements, complements, with_replacement=settings.with_replacement
+            )
+        if self.trial.exchange.world_size > 1:
+            batch, noise = self._own(batch, noise, share.begin, share.end)
+            labels, drawn = share.of(labels), None if drawn is None else share.of(drawn)
         logits = self.network(batch, noise)
-        if complements is None:
-            return self._update(positive_loss(logits, labels))
-        settings = self.config.loss
-        drawn = complementary_labels(
-            labels, logits.shape[1], settings.complements, complements, with_replacement=settings.with_replacement
-        )
-        return self._update(negative_loss(logits, drawn))
+        return self._update(positive_loss(logits, labels) if drawn is None else negative_loss(logits, drawn), share)
+
+    def _own(self, batch: Batch, noise: Noise, begin: int, end: int) -> tuple[Batch, Noise]:
+        """The sentences [begin, end) of a batch, and its streams for them."""
+        width, encoder = batch.words.shape[1], self.network.encoder
+        if isinstance(encoder, PooledTransformer) and batch.pieces is not None:
+            width = min(batch.pieces.shape[1], room(encoder.model))
+        own = batch_of(self.split, batch.numbers[begin:end], self.trial.device)
+        return own, of_rows(noise, begin, len(batch.numbers), width)
 
     def _bags(self, kept: Tensor, order: torch.Generator) -> Iterator[tuple[Batch, Tensor, Tensor]]:
         """Sentences with the bag that each is of, and the bags' labels: a document's sentences of one label."""
@@ -252,23 +268,34 @@ class Loop:
             batch = batch_of(self.split, torch.cat([members[bag] for bag in bags]), self.trial.device)
             yield batch, torch.repeat_interleave(torch.arange(len(bags)), sizes), keys[bags] % relations
 
-    def _bag_loss(self, batch: Batch, bag: Tensor, labels: Tensor, noise: Noise) -> Tensor:
+    def _bag_step(self, batch: Batch, bag: Tensor, labels: Tensor, noise: Noise) -> Tensor:
+        """``step`` for bags, which stay whole."""
+        share = self.trial.exchange.share(len(labels))
+        if self.trial.exchange.world_size > 1:
+            begin, end = torch.searchsorted(bag, torch.tensor([share.begin, share.end])).tolist()
+            batch, noise = self._own(batch, noise, begin, end)
+            bag, labels = bag[begin:end] - share.begin, share.of(labels)
         bag, labels = bag.to(self.trial.device), labels.to(self.trial.device)
-        return positive_loss(self.network.of_bags(batch, bag, labels, noise), labels)
+        return self._update(positive_loss(self.network.of_bags(batch, bag, labels, noise), labels), share)
 
-    def _update(self, loss: Tensor) -> Tensor:
+    def _update(self, loss: Tensor, share: Share) -> Tensor:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        self.trial.exchange.gradients(self.network.parameters(), share.in_mean)
         if self.config.optimizer.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimizer.clip_norm)
         self.optimizer.step()
-        return loss.detach()
+        return loss.detach() * share.in_mean
 
     def selection(self, progress: Progress, dev: float) -> float:
         """The score by which a phase's epochs are compared."""
         if progress.phase or self.config.schedule.first_selection == "dev":
             return dev
-        return agreement(self.split.tensors["labels"], probabilities(self.network, self.split).argmax(1)).f1
+        return agreement(self.split.tensors["labels"], self._probabilities(self.network, self.split).argmax(1)).f1
+
+    def _probabilities(self, network: SentenceNetwork, split: Split) -> Tensor:
+        """[N, R]: the first worker's, so that all refine the labels alike."""
+        return self.trial.exchange.first(probabilities(network, split))
 
     def select(self) -> None:
         """Keep these weights as those of the phase's best epoch."""
@@ -286,8 +313,8 @@ class Loop:
         """Refine the labels by the phase's best epoch, and begin what comes next."""
         following = progress.next_phase(self.config)
         with self._as_selected() as network:
-            found = probabilities(network, self.split)
-            on_noise = None if self.noise is None else probabilities(network, self.noise)
+            found = self._probabilities(network, self.split)
+            on_noise = None if self.noise is None else self._probabilities(network, self.noise)
         self.record.see(progress.phase, self.split, found)
         if self.config.filters and not progress.final:
             self._refine(progress, following, found, on_noise)

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from relab.cli import confirm, demo, doctor, look, reproduce, study
+from relab.cli import confirm, demo, doctor, look, reproduce, study, submit
 from relab.errors import RelabError, out_of_space
 
 app = typer.Typer(
@@ -14,7 +14,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (demo, study, confirm, reproduce, look, doctor):
+for group in (demo, study, confirm, reproduce, look, submit, doctor):
     group.register(app)
 
 

@@ -4,19 +4,27 @@ import importlib.metadata
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from relab.cli.options import DEFAULT_STORE, JsonOption, StoreOption, answer
+from relab.errors import RelabError, RequestError
+from relab.spec import Spec, load
+
+if TYPE_CHECKING:
+    from relab.cluster.examination import Examination, Node
 
 FREE_BYTES = 2 * 2**30
 """Below this much free space the doctor warns: a study of a thousand small trials takes about a gigabyte."""
+CLOCK_SECONDS = 2.0
+"""Clocks further apart than this make the times of records misleading."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,24 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Look at this machine: packages, processors, store, corpora, MLflow, Ray. Each finding names its remedy."""
+def doctor(
+    spec: Annotated[
+        str | None, typer.Argument(metavar="[SPEC]", help="With --cluster: can its trials be placed?")
+    ] = None,
+    cluster: Annotated[bool, typer.Option("--cluster", help="Look at the cluster that RAY_ADDRESS names.")] = False,
+    there: Annotated[
+        str | None,
+        typer.Option("--from", metavar="PATH", help="The store's folder on the cluster, if not RELAB_STORE."),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at this machine: packages, processors, store, corpora, MLflow, Ray. Each finding names its remedy.
+
+    With --cluster at a cluster: token, nodes, versions, store, clocks, disks, MLflow, and what only it has.
+    """
+    if (spec or there) and not cluster:
+        raise RequestError("SPEC and --from go with --cluster; here, relab plan shows what a spec would train")
     checks: tuple[Callable[[Path], Iterator[Finding]], ...] = (
         _python,
         _packages,
@@ -45,7 +69,10 @@ def doctor(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> N
         _mlflow,
         _ray,
     )
-    findings = [finding for check in checks for finding in check(store)]
+    if cluster:
+        findings = list(_cluster(store, there, None if spec is None else load(spec)))
+    else:
+        findings = [finding for check in checks for finding in check(store)]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     style = {"good": "green", "warning": "yellow", "bad": "red"}
     for finding in findings:
@@ -176,3 +203,123 @@ def _mlflow(store: Path) -> Iterator[Finding]:
 def _ray(store: Path) -> Iterator[Finding]:
     address = os.environ.get("RAY_ADDRESS")
     yield Finding("Ray", "good", f"joins {address}" if address else "starts on this machine when a study runs")
+
+
+def _cluster(store: Path, there: str | None, spec: Spec | None) -> Iterator[Finding]:
+    from relab.cluster.jobs import Cluster
+    from relab.cluster.parcel import LIMIT, parcel
+    from relab.progress import standard_error
+
+    cluster = Cluster()  # before whatever imports Ray: Ray reads then whether it is to show a token
+    from relab.cluster.examination import Examination
+
+    yield from _token(cluster.address)
+    console = standard_error()
+    with parcel(spec) as packed:
+        state: Literal["good", "warning"] = "good" if 2 * packed.size < LIMIT else "warning"
+        yield Finding("upload", state, f"{packed}; {LIMIT / 2**20:.0f} MiB at most")
+        variables = {} if there is None else {"RELAB_STORE": there}
+        log = cluster.ask("python -m relab.cluster examine", packed, console.print, name="doctor", variables=variables)
+    yield from judge(Examination.of(log), spec, store)
+
+
+def judge(found: "Examination", spec: Spec | None, store: Path) -> Iterator[Finding]:
+    """What an examination of a cluster means, for a spec that is to run there and for the ``store`` at home."""
+    yield from _versions(found.nodes)
+    for node in found.nodes:
+        yield from _node(node, found.store)
+    for address in found.silent:
+        yield Finding(f"node {address}", "bad", "does not answer", "ray status on the head says what is wrong with it")
+    if found.mlflow_trouble:
+        remedy = "studies run without it; `relab sync STUDY` after `relab pull STUDY` shows them at home"
+        yield Finding("MLflow", "warning", f"{found.mlflow}: {found.mlflow_trouble}", remedy)
+    else:
+        yield Finding("MLflow", "good", found.mlflow)
+    yield from _placement(found, spec)
+    yield from _only_there(found, store)
+
+
+def _token(address: str) -> Iterator[Finding]:
+    """Whether the dashboard, which runs what it is sent, lets somebody in who has no token."""
+    import requests
+
+    if not address.startswith("http"):
+        return
+    try:
+        refused = requests.get(f"{address}/api/jobs/", timeout=10).status_code in {401, 403}
+    except requests.RequestException as error:
+        raise RelabError(f"no cluster answers at {address}: {error}") from error
+    if refused:
+        yield Finding("token", "good", f"{address} refuses whoever has none")
+    else:
+        yield Finding(
+            "token",
+            "bad",
+            f"whoever reaches {address} can run code on the cluster",
+            "start Ray with RAY_AUTH_MODE=token on every node; `ray get-auth-token --generate` makes one",
+        )
+
+
+def _versions(nodes: "tuple[Node, ...]") -> Iterator[Finding]:
+    made_with = Counter(node.environment.made_with for node in nodes)
+    if len(made_with) > 1:
+        usual = made_with.most_common(1)[0][0]
+        others = [f"{n.host}: {n.environment.made_with}" for n in nodes if n.environment.made_with != usual]
+        remedy = "`ray up cluster.yaml` installs requirements.lock on every node"
+        yield Finding("versions", "bad", f"most have {usual}; {'; '.join(others)}", remedy)
+    elif nodes:
+        yield Finding("versions", "good", f"equal on {len(nodes)} nodes: {next(iter(made_with))}")
+    if len({node.environment.code for node in nodes}) > 1:
+        remedy = "a relab that is installed on a node comes before the job's: remove it from PYTHONPATH there"
+        yield Finding("code", "bad", "the nodes run different code", remedy)
+
+
+def _node(node: "Node", store: str) -> Iterator[Finding]:
+    who = f"node {node.host}"
+    if not node.sees_store:
+        yield Finding(
+            who, "bad", f"does not see {store} as the head does", "mount the shared folder there, at that path"
+        )
+    if abs(node.clock) > CLOCK_SECONDS:
+        yield Finding(
+            who, "warning", f"its clock is {node.clock:+.1f} s off the head's", "run an NTP client on every node"
+        )
+    for what, free in (("store", node.free_store), ("own disk", node.free_disk)):
+        if node.sees_store and free < FREE_BYTES:
+            yield Finding(who, "warning", f"{free / 2**30:.1f} GiB free on its {what}", "make room there")
+    yield Finding(who, "good", f"{node.environment.device}, {node.free_disk / 2**30:.0f} GiB free on its own disk")
+
+
+def _placement(found: "Examination", spec: Spec | None) -> Iterator[Finding]:
+    from relab.running.resources import slots
+
+    now, most = (
+        " and ".join(f"{amount:g} {name}" for name, amount in each.items() if amount) or "nothing for trials"
+        for each in (found.now, found.at_most)
+    )
+    yield Finding("resources", "good", now + ("" if now == most else f"; {most} with all workers"))
+    if spec is None:
+        return
+    wanted = spec.resources
+    try:
+        count = slots(wanted, found.at_most).count
+    except RequestError as error:
+        yield Finding(spec.name, "bad", str(error), "change the spec's resources, or the cluster's node types")
+        return
+    each = " and ".join(f"{n:g} {name}" for name, n in (("CPU", wanted.cpus), ("GPU", wanted.gpus)) if n)
+    workers = f"{wanted.workers} workers of " if wanted.workers > 1 else ""
+    yield Finding(spec.name, "good", f"{count} trials at once, each {workers}{each}")
+
+
+def _only_there(found: "Examination", store: Path) -> Iterator[Finding]:
+    """What `ray down` would lose, unless the store's folder outlives the cluster."""
+    from relab.records import Store
+
+    here = Store(store).finished()
+    for study, keys in found.finished.items():
+        missing = len(set(keys) - here)
+        if missing:
+            found_there = f"{missing} of {len(keys)} finished trials are only on the cluster, in {found.store}"
+            yield Finding(f"study {study}", "warning", found_there, f"before `ray down`: relab pull {study}")
+        else:
+            yield Finding(f"study {study}", "good", f"its {len(keys)} finished trials are here, too")

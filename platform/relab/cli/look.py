@@ -28,6 +28,10 @@ StudyArgument = Annotated[
 ]
 
 
+MLFLOW_PORT, DASHBOARD_PORT = 5000, 8265
+"""Where `cluster.yaml` starts MLflow, and Ray its dashboard, on the loopback address of the head."""
+
+
 class Listed(StrEnum):
     """What ``relab list`` can show."""
 
@@ -123,15 +127,28 @@ def sync(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: Json
 def ui(
     study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="Open at this study's runs.")] = None,
     port: Annotated[int, typer.Option(help="Port on this machine's loopback address.")] = 5000,
+    cluster: Annotated[
+        Path | None, typer.Option("--cluster", metavar="FILE", help="The cluster that `ray up FILE` has started.")
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Serve MLflow's pages for the store, on this machine only, until Ctrl-C."""
+    """Serve MLflow's pages for the store, on this machine only, until Ctrl-C.
+
+    With --cluster bring those of the cluster's MLflow here, and its dashboard, which relab submit speaks to.
+    """
     from relab.records import Store
     from relab.tracking import experiment_url, tracking_uri
 
+    console = standard_error()
+    if cluster is not None:
+        ports = [option for each in (MLFLOW_PORT, DASHBOARD_PORT) for option in ("--port-forward", str(each))]
+        ray = shutil.which("ray", path=str(Path(sys.executable).parent)) or "ray"
+        console.print(
+            f"MLflow: http://127.0.0.1:{MLFLOW_PORT}   Ray: http://127.0.0.1:{DASHBOARD_PORT}   (Ctrl-C ends it)"
+        )
+        raise typer.Exit(subprocess.call([ray, "exec", str(cluster), *ports, "sleep infinity"]))
     records = Store(store)
     uri = os.environ.get("MLFLOW_TRACKING_URI", tracking_uri(records))
-    console = standard_error()
     if uri.startswith("http"):
         console.print(f"MLflow is at {experiment_url(uri, records, study)}", soft_wrap=True)
         return

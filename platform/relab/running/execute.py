@@ -6,6 +6,7 @@ import resource
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,39 +50,17 @@ class TimeLimit(RelabError):
     """A trial has taken longer than it may."""
 
 
-def execute(order: Order, on_report: OnReport, *, rank: int = 0, world_size: int = 1) -> Result:
+def execute(order: Order, on_report: OnReport, *, world_size: int = 1) -> Result:
     """Train one trial to its end, or go on with it from its last checkpoint, and write its record.
 
-    Errors of the method pass through; ``failure`` says what to record of them.
+    Errors of the method pass through; ``failure`` says what to record of them. Of several workers this is the first
+    one's part: the others ``assist``, and have nothing to do with records.
 
     Raises:
         TimeLimit: after the first report past ``order.hours``; the checkpoint that it goes on from is of that report.
     """
-    started, planned = time.time(), order.trial
-    torch.set_num_threads(order.threads)
-    device = torch.device("cuda" if order.gpus and torch.cuda.is_available() else "cpu")
-    store = Store(Path(order.store))
-    method = find_method(planned.method)
-    config = method.Config.model_validate(planned.config)
-    data = _load(order.prepared)
-    _forget_peak_memory(device)
-
-    def reported(number: int, metrics: Mapping[str, float]) -> None:
-        on_report(number, metrics, trial.history)
-        if order.hours is not None and _late(trial, order.hours):
-            trial.finish()
-            raise TimeLimit(f"{trial.seconds / 3600:.3g} hours of training, and resources.hours is {order.hours:g}")
-
-    trial = Trial(
-        store.trial(planned.key),
-        planned.seed,
-        device,
-        reported,
-        rank=rank,
-        world_size=world_size,
-        checkpoint_seconds=order.checkpoint_seconds,
-    )
-    method.train(config, data.without("test"), trial)
+    started, planned, store = time.time(), order.trial, Store(Path(order.store))
+    method, config, data, trial = _train(order, on_report, 0, world_size)
     trial.finish()
     if not trial.history:
         raise ValueError(f"{planned.method} ended without a report")
@@ -98,15 +77,54 @@ def execute(order: Order, on_report: OnReport, *, rank: int = 0, world_size: int
         best=trial.best,
         weights=weights_digest(trial.weights_folder),
         seconds=trial.seconds,
-        peak_memory=_peak_memory(device),
+        peak_memory=_peak_memory(trial.device),
         started=started,
         ended=time.time(),
-        environment=environment(device, world_size),
+        environment=environment(trial.device, world_size),
     )
-    if rank == 0:
-        store.write_metrics(planned.key, trial.history)
-        store.write_result(result)
+    store.write_metrics(planned.key, trial.history)
+    store.write_result(result)
     return result
+
+
+def assist(order: Order, on_report: OnReport, *, rank: int, world_size: int) -> None:
+    """Train with the first worker, who scores and records; ``rank`` is from 1.
+
+    What ends a trial by what all workers have been told, its time or a metric that is no number, ends it in silence
+    here: the first worker says so.
+    """
+    with suppress(TimeLimit, FloatingPointError):
+        _train(order, on_report, rank, world_size)
+
+
+def _train(
+    order: Order, on_report: OnReport, rank: int, world_size: int
+) -> tuple[Method[Any], Config, Prepared, Trial]:
+    planned = order.trial
+    torch.set_num_threads(order.threads)
+    device = torch.device("cuda" if order.gpus and torch.cuda.is_available() else "cpu")
+    method = find_method(planned.method)
+    config = method.Config.model_validate(planned.config)
+    data = _load(order.prepared)
+    _forget_peak_memory(device)
+
+    def reported(number: int, metrics: Mapping[str, float]) -> None:
+        on_report(number, metrics, trial.history)
+        if order.hours is not None and _late(trial, order.hours):
+            trial.finish()
+            raise TimeLimit(f"{trial.seconds / 3600:.3g} hours of training, and resources.hours is {order.hours:g}")
+
+    trial = Trial(
+        Store(Path(order.store)).trial(planned.key),
+        planned.seed,
+        device,
+        reported,
+        rank=rank,
+        world_size=world_size,
+        checkpoint_seconds=order.checkpoint_seconds,
+    )
+    method.train(config, data.without("test"), trial)
+    return method, config, data, trial
 
 
 def failure(planned: PlannedTrial, error: BaseException, started: float, world_size: int = 1) -> Failure:
@@ -145,10 +163,9 @@ def _keep_tables(method: Method[Any], config: Config, data: Prepared, trial: Tri
 
 
 def _late(trial: Trial, hours: float) -> bool:
-    late = torch.tensor([float(trial.seconds > 3600 * hours)], device=trial.device)
-    if trial.world_size > 1:  # by the first worker's clock: one that stopped by itself would leave the others waiting
-        torch.distributed.broadcast(late, 0)
-    return bool(late)
+    late = torch.tensor([float(trial.seconds > 3600 * hours)])
+    # by the first worker's clock: one that stopped by itself would leave the others waiting
+    return bool(trial.exchange.first(late))
 
 
 def _kind(error: BaseException) -> FailureKind:

@@ -29,8 +29,10 @@ def slots(wanted: Resources, cluster: dict[str, float], limit: int | None = None
     Raises:
         RequestError: not even one trial fits, with the sum that shows it.
     """
+    # a worker group asks for what its threads need: whole processors
+    cpus = wanted.cpus if wanted.workers == 1 else max(1, int(wanted.cpus))
     fits: list[int] = []
-    for resource, each in (("CPU", wanted.cpus), ("GPU", wanted.gpus)):
+    for resource, each in (("CPU", cpus), ("GPU", wanted.gpus)):
         if not each:
             continue
         have, need = cluster.get(resource, 0.0), each * wanted.workers

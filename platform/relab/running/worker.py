@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ray import train, tune
-from ray.train import ScalingConfig
+from ray.train import ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
-from relab.errors import StoreError
+from relab.errors import RelabError, StoreError
 from relab.records import Failure, Result, Store
-from relab.running.execute import Order, execute, failure
+from relab.running.execute import OnReport, Order, assist, execute, failure
 
 REPORT, HISTORY, RECORD = "relab_report", "relab_history", "relab_record"
 """Keys of what a worker sends: a report's number, all metrics so far, the record that ends the trial."""
@@ -54,10 +54,16 @@ def _worker_group(order: Order) -> Result | Failure:
             train.report(_message(number, metrics, history, first=not sent))
             sent = True
 
-        _attempt(order, on_report, context.get_world_rank(), context.get_world_size())
+        if rank := context.get_world_rank():
+            assist(order, on_report, rank=rank, world_size=order.workers)
+        else:
+            outcome = _attempt(order, on_report)
+            if isinstance(outcome, Failure):  # the others wait for this worker, and go when it is seen to have failed
+                raise RelabError(outcome.message)
 
-    store = Store(Path(order.store))
-    TorchTrainer(
+    store, key = Store(Path(order.store)), order.trial.key
+    failed_before = len(store.failures(key))
+    trainer = TorchTrainer(
         loop,
         scaling_config=ScalingConfig(
             num_workers=order.workers,
@@ -65,25 +71,31 @@ def _worker_group(order: Order) -> Result | Failure:
             resources_per_worker={"CPU": order.threads} | ({"GPU": order.gpus} if order.gpus else {}),
         ),
         run_config=train.RunConfig(
-            name=order.trial.key,
+            name=key,
             storage_path=str(store.scratch),
             callbacks=[TuneReportCallback()],
         ),
-    ).fit()
-    result = store.result(order.trial.key)
-    return result if result is not None else store.failures(order.trial.key)[-1]
+    )
+    try:
+        trainer.fit()
+    except TrainingFailedError:
+        if len(store.failures(key)) == failed_before:
+            raise  # a worker was lost, or failed where the first one did not
+        return store.failures(key)[-1]
+    result = store.result(key)
+    assert result is not None
+    return result
 
 
-def _attempt(order: Order, on_report: Any, rank: int = 0, world_size: int = 1) -> Result | Failure:
+def _attempt(order: Order, on_report: OnReport) -> Result | Failure:
     """Train; an error of the method becomes a record, so that the worker lives on for the next trial."""
     started = time.time()
     try:
-        return execute(order, on_report, rank=rank, world_size=world_size)
+        return execute(order, on_report, world_size=order.workers)
     except Exception as error:  # noqa: BLE001 -- whatever a method raises is recorded, class and traceback, and shown
-        failed = failure(order.trial, error, started, world_size)
-        if rank == 0:
-            with suppress(StoreError):  # a full disk: the driver hears of it all the same
-                Store(Path(order.store)).write_failure(failed)
+        failed = failure(order.trial, error, started, order.workers)
+        with suppress(StoreError):  # a full disk: the driver hears of it all the same
+            Store(Path(order.store)).write_failure(failed)
         return failed
 
 

@@ -146,6 +146,7 @@ class MethodCheck:
         for index, name in enumerate(starts if isinstance(starts, list) else []):
             self._preset(("start_from", index), name)
             self._start(("start_from", index), name, space)
+        self._workers()
         self._components()
         self._size()
         self._arms()
@@ -157,6 +158,15 @@ class MethodCheck:
                 ("objective", "metric"),
                 f"{self.method.name} does not report {metric!r}; {meant(metric, self.method.metrics)}",
             )
+
+    def _workers(self) -> None:
+        resources = self.values.get("resources")
+        workers = resources.get("workers") if isinstance(resources, Mapping) else None
+        if isinstance(workers, int) and workers > 1 and not self.method.shares_training:
+            what = (
+                f"{self.method.name} does not share its training: each of {workers} workers would train on everything"
+            )
+            self.problems.add(("resources", "workers"), what)
 
     def _preset(self, location: Location, name: Any) -> None:
         if (

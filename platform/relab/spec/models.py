@@ -35,6 +35,18 @@ class Resources(Config):
     """Of one trial, its attempts together. It is looked at after each report, so that a trial which never reports again
     is not ended by it."""
 
+    @model_validator(mode="after")
+    def _one_gpu_each(self) -> Self:
+        in_all = f"{self.workers} × {self.gpus:g} GPU"
+        if self.gpus > 1:
+            raise ValueError(f"{in_all}: a worker trains on one GPU, and {self.gpus:g} are `gpus: 1` of more `workers`")
+        if self.workers > 1 and self.gpus % 1:
+            whole = f"`gpus: 1`, {self.workers} in all, or `workers: 1`"
+            raise ValueError(
+                f"{in_all} = {self.workers * self.gpus:g}: each of several workers needs a whole one; {whole}"
+            )
+        return self
+
 
 class ObjectiveChoice(Config):
     """The metric to search for, and its direction."""
@@ -210,7 +222,13 @@ class SweepSpec(Searched):
         return int(min(self.budget.trials or TRIALS, everything))
 
 
+MOST_SEEDS = 10_000
+"""A number of seeds is written out as a tuple of them."""
+
+
 def _seeds(value: Any) -> Any:
+    if isinstance(value, int) and value > MOST_SEEDS:
+        raise ValueError(f"{value} seeds, more than {MOST_SEEDS:,}")
     return tuple(range(value)) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else value
 
 
@@ -235,6 +253,8 @@ class AdaptiveSeeds(Config):
     @field_validator("looks")
     @classmethod
     def _increasing(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if value[-1] > MOST_SEEDS:
+            raise ValueError(f"{value[-1]} seeds, more than {MOST_SEEDS:,}")
         if any(b <= a for a, b in itertools.pairwise((1, *value))):
             raise ValueError(f"looks are increasing numbers of seeds, at least 2 each, not {list(value)}")
         return value

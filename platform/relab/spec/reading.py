@@ -1,13 +1,15 @@
 """YAML with line numbers: where each key stands, so that every mistake can be shown in its place."""
 
 import difflib
+import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from relab.errors import NotFound, SpecError
 from relab.fields import nested
@@ -15,9 +17,21 @@ from relab.spec.models import shipped_folders
 
 Location = tuple[str | int, ...]
 
+LARGEST = 100_000
+"""Values of a spec: a few lines of aliases of aliases stand for more than any machine can hold."""
+LONGEST = 1_000
+"""Characters of one mistake in a message."""
+
 
 class _Loader(yaml.SafeLoader):
     """YAML as people read it: ``off``, ``on``, ``yes``, ``no`` and dates are text, and ``1e-3`` is a number."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError) as error:  # PyYAML's own, for ``0x_`` and ``!!int x``
+            problem = f"{str(node.value)[:60]!r} is not what its form or its tag says"
+            raise ConstructorError(None, None, problem, node.start_mark) from error
 
 
 _REPLACED = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "timestamp")}
@@ -48,7 +62,7 @@ class Problems:
         """A mistake at ``location`` (keys from the top of the document)."""
         name = ".".join(str(part) for part in location)
         line, place = self.source.place(location)
-        entry = (line, f"{place}: {name}: {message}" if name else f"{place}: {message}")
+        entry = (line, _shown(f"{place}: {name}: {message}" if name else f"{place}: {message}"))
         if entry not in self.lines:
             self.lines.append(entry)
 
@@ -85,6 +99,12 @@ class Source:
         return 1, f"{self.name}:1"
 
 
+def _shown(text: str) -> str:
+    """``text`` for a terminal, which obeys none of it: signs that are not printed as Python writes them, and cut."""
+    shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text[:LONGEST])
+    return shown if len(text) <= LONGEST else f"{shown}…"
+
+
 def meant(wrong: str, choices: Iterable[str]) -> str:
     """``choices …; did you mean …`` for a name that is not among them."""
     known = sorted(choices)
@@ -114,32 +134,41 @@ def _folder_names() -> set[str]:
 
 def read(path: Path) -> Source:
     """Parse a spec file; a key that stands twice, or a document that is no mapping, is a mistake."""
+    source = Source(str(path), {}, {(): 1})
+    problems = Problems(source)
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=_Loader)
-        values = yaml.load(text, Loader=_Loader)
+        if not isinstance(node, yaml.MappingNode):
+            problems.add((), "a spec is a mapping of keys to values")
+        else:
+            _mark(node, (), source.marks, problems, (), itertools.count())
+        problems.raise_any()
+        source.values = yaml.load(text, Loader=_Loader)
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not UTF-8 at byte {error.start}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
         raise SpecError(f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}") from error
-    source = Source(str(path), values if isinstance(values, dict) else {}, {(): 1})
-    problems = Problems(source)
-    if not isinstance(node, yaml.MappingNode):
-        problems.add((), "a spec is a mapping of keys to values")
-    else:
-        _mark(node, (), source.marks, problems, ())
-    problems.raise_any()
+    except RecursionError as error:
+        raise SpecError(f"{path}: nested too deeply") from error
     return source
 
 
 def _mark(
-    node: yaml.Node, at: Location, marks: dict[Location, int], problems: Problems, around: tuple[yaml.Node, ...]
+    node: yaml.Node,
+    at: Location,
+    marks: dict[Location, int],
+    problems: Problems,
+    around: tuple[yaml.Node, ...],
+    counted: Iterator[int],
 ) -> None:
     if any(node is other for other in around):
         problems.add(at, "contains itself")
         return
+    if next(counted) > LARGEST:
+        raise SpecError(f"{problems.source.name}: more than {LARGEST:,} values with its aliases written out")
     around = (*around, node)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
@@ -150,11 +179,11 @@ def _mark(
             if name in seen:
                 problems.add(here, "stands twice")
             seen.add(name)
-            _mark(value, here, marks, problems, around)
+            _mark(value, here, marks, problems, around, counted)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             marks[*at, index] = value.start_mark.line + 1
-            _mark(value, (*at, index), marks, problems, around)
+            _mark(value, (*at, index), marks, problems, around, counted)
 
 
 def change(source: Source, changes: Mapping[str, str], keys: Iterable[str]) -> None:
@@ -167,7 +196,7 @@ def change(source: Source, changes: Mapping[str, str], keys: Iterable[str]) -> N
     for name, text in changes.items():
         try:
             value = yaml.load(text, Loader=_Loader)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError) as error:
             raise SpecError(f"--set {name}={text}: the value is not YAML") from error
         head = name.partition(".")[0]
         put(source, name if head in known else f"base.{name}", value)

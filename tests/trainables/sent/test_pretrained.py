@@ -16,7 +16,7 @@ from trainables.corpora.sentences import LabelledSentence
 from trainables.layers.noise import NO_NOISE
 from trainables.sent import Sent
 from trainables.sent.config import SentConfig
-from trainables.sent.loop import Progress, build, draw, train
+from trainables.sent.loop import Loop, Progress, build, draw, train
 from trainables.sentences.data import batch_of, prepare_sentences
 from trainables.sentences.pretrained import Pretrained, load, room
 
@@ -57,7 +57,7 @@ def settings(encoder: str, small: Small, **changes: Any) -> SentConfig:
     return small({"data.encoder": encoder, **changes})
 
 
-def fine_tuned(encoder: str, small: Small) -> SentConfig:
+def fine_tuned(encoder: str, small: Small, **more: Any) -> SentConfig:
     changes: Mapping[str, Any] = {
         "data.encoder_as": "pieces",
         "encoder.kind": "bert",
@@ -66,6 +66,7 @@ def fine_tuned(encoder: str, small: Small) -> SentConfig:
         "schedule": {"iterations": 0, "first_epochs": 3},
         "final.enabled": False,
         "batch_size": 4,
+        **more,
     }
     return settings(encoder, small, **changes)
 
@@ -176,6 +177,26 @@ class TestFineTuned:
         split = prepare_sentences(Corpus("long", {"train": items}, "0"), config.data).split("train")
         found = build(config, split, final=False).vectors(batch_of(split, [0], CPU), NO_NOISE)[0]
         assert found[:8].any() and not found[8:].any()
+
+    @pytest.mark.parametrize(("begin", "end"), [(0, 2), (2, 4), (1, 2)])
+    def test_the_sentences_of_one_of_several_workers_drop_what_they_drop_in_the_whole_batch(
+        self, begin: int, end: int, encoder: str, small: Small, make_trial: MakeTrial
+    ) -> None:
+        """Among longer sentences, one of them longer than the encoder reads."""
+        config = fine_tuned(encoder, small, **{"dropout.output": 0.5})
+        texts = ("Ada met Bo", "by Ada met Linda and Bo", "Ada " + "met " * ROOM + "Bo", "Ada wrote to Linda .")
+        items = [
+            LabelledSentence("d", tuple(text.split()), (0, 1), (1, 2), relation)
+            for text, relation in zip(texts, ("NA", "met", "met", "NA"), strict=True)
+        ]
+        data = prepare_sentences(Corpus("long", {"train": items, "dev": items}, "0"), config.data)
+        loop = Loop(config, data, make_trial())
+        loop.begin(Progress())
+        batch = batch_of(data.split("train"), range(4), CPU)
+        whole = loop.network(batch, {"output": loop.trial.rng("dropout")})
+        part = loop.network(*loop._own(batch, {"output": loop.trial.rng("dropout")}, begin, end))
+        torch.testing.assert_close(part, whole[begin:end], atol=1e-5, rtol=1e-4)
+        assert not torch.allclose(loop.network(batch, NO_NOISE), whole, atol=1e-3)
 
     def test_it_is_trained_reproducibly_and_learns(
         self, encoder: str, told: Corpus[LabelledSentence], small: Small, make_trial: MakeTrial
