@@ -32,7 +32,7 @@ def find_method(name: str) -> Method[Any]:
         raise NotFound(f"no method {name!r}{meant} Known: {', '.join(sorted(targets))}, or package.module:Class.")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise NotFound(f"the method {name!r} cannot be imported: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise NotFound(f"{name!r} is no class of a method")

@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from relab.errors import StoreError
 
 TENSORS, VOCABULARY = "tensors.safetensors", "vocabulary.json"
 
@@ -68,7 +71,18 @@ class Prepared:
 
     @classmethod
     def load(cls, folder: Path) -> "Prepared":
-        """Read what ``save`` wrote; the tensors are mapped, so that all trials of a host share one copy."""
+        """Read what ``save`` wrote; the tensors are mapped, so that all trials of a host share one copy.
+
+        Raises:
+            StoreError: a file is torn.
+        """
+        try:
+            return cls._load(folder)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
+            raise StoreError(f"{folder} is torn: {str(error)[:200]!r}. Remove it: it is then made again.") from error
+
+    @classmethod
+    def _load(cls, folder: Path) -> "Prepared":
         description = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
         splits: dict[str, dict[str, Tensor]] = {name: {} for name in description["splits"]}
         shared: dict[str, Tensor] = {}

@@ -12,10 +12,12 @@ from typing import Any
 
 import polars as pl
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from relab.corpus import digest
+from relab.errors import StoreError
 from relab.exchange import Exchange
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
@@ -54,8 +56,37 @@ class Checkpoint:
 
     @classmethod
     def load(cls, folder: Path) -> "Checkpoint":
-        """Read what ``save`` wrote."""
-        return cls(load_file(folder / TENSORS), json.loads((folder / STATE).read_text(encoding="utf-8"))["progress"])
+        """Read what ``save`` wrote.
+
+        Raises:
+            StoreError: the checkpoint is torn.
+        """
+        progress = cls.state(folder)["progress"]
+        try:
+            return cls(load_file(folder / TENSORS), progress)
+        except (OSError, SafetensorError) as error:
+            raise StoreError(
+                f"{folder} is torn: {str(error)[:200]!r}. Remove it: the trial then begins anew."
+            ) from error
+
+    @classmethod
+    def state(cls, folder: Path) -> Mapping[str, Any]:
+        """What stands beside the tensors: ``progress``, and what the engine ``kept``.
+
+        Raises:
+            StoreError: the checkpoint is torn.
+        """
+        try:
+            state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+            kept = state["kept"]
+            return {
+                "progress": state["progress"],
+                "kept": {name: kept[name] for name in ("history", "best", "seconds")},
+            }
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+            raise StoreError(
+                f"{folder} is torn: {str(error)[:200]!r}. Remove it: the trial then begins anew."
+            ) from error
 
     def weights(self) -> dict[str, Tensor]:
         """The model's own tensors, by qualified parameter name."""
@@ -142,7 +173,7 @@ class Trial:
         found = next((folder for folder in (self.last_folder, retired) if folder.exists()), None)
         if found is None:
             return None
-        kept = json.loads((found / STATE).read_text(encoding="utf-8"))["kept"]
+        kept = Checkpoint.state(found)["kept"]
         self.history, self.best, self._seconds_before = kept["history"], kept["best"], kept["seconds"]
         return Checkpoint.load(found)
 

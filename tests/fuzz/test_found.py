@@ -156,6 +156,7 @@ MISTAKEN = {
     f"{SPEC}base: {'{a: ' * 3_000}": "nested too deeply",
     f"{SPEC}folds: {'9' * 5_000}": r":3: not YAML: '9+' is not what",
     f"{SPEC}folds: 0x_": ":3: not YAML: '0x_' is not what its form or its tag says",
+    f'{SPEC}vectors: "\\ud800"': r":3: not YAML: '\\ud800' is not what its form or its tag says",
     f"{SPEC}folds: !!int x": ":3: not YAML: 'x' is not what its form or its tag says",
     f"{SPEC}folds: !!bool x": ":3: not YAML: 'x' is not what its form or its tag says",
     f"{SPEC}folds: !!timestamp x": ":3: not YAML: 'x' is not what its form or its tag says",

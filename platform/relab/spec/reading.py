@@ -28,6 +28,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
+            if isinstance(node, yaml.ScalarNode):
+                node.value.encode()  # half a surrogate pair, which no record can hold
             return super().construct_object(node, deep)
         except (ValueError, LookupError, AttributeError) as error:  # PyYAML's own, for ``0x_`` and ``!!int x``
             problem = f"{str(node.value)[:60]!r} is not what its form or its tag says"

@@ -273,7 +273,7 @@ class View:
             return
         with tempfile.TemporaryDirectory() as folder:
             for table in tables:  # as text, which MLflow's pages show
-                flat(pl.read_parquet(table, memory_map=False)).write_csv(Path(folder) / f"{table.stem}.csv")
+                flat(pl.read_parquet(table, use_pyarrow=True)).write_csv(Path(folder) / f"{table.stem}.csv")
             self.client.log_artifacts(run.identity, folder)
 
     def _summarise(self, gone: bool) -> None:
