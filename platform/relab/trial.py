@@ -28,6 +28,14 @@ def _beside(folder: Path) -> tuple[Path, Path]:
     return folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
 
 
+TORN = (OSError, ValueError, LookupError, TypeError, RecursionError, SafetensorError)
+"""What reading a damaged checkpoint raises."""
+
+
+def _torn(folder: Path, error: Exception) -> StoreError:
+    return StoreError(f"{folder} is torn: {str(error)[:200]!r}. Remove it: the trial then begins anew.")
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Everything that a loop needs to go on: tensors by name, and a small JSON object (``progress``).
@@ -61,13 +69,11 @@ class Checkpoint:
         Raises:
             StoreError: the checkpoint is torn.
         """
-        progress = cls.state(folder)["progress"]
         try:
+            progress = json.loads((folder / STATE).read_text(encoding="utf-8"))["progress"]
             return cls(load_file(folder / TENSORS), progress)
-        except (OSError, SafetensorError) as error:
-            raise StoreError(
-                f"{folder} is torn: {str(error)[:200]!r}. Remove it: the trial then begins anew."
-            ) from error
+        except TORN as error:
+            raise _torn(folder, error) from error
 
     @classmethod
     def state(cls, folder: Path) -> Mapping[str, Any]:
@@ -78,15 +84,10 @@ class Checkpoint:
         """
         try:
             state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-            kept = state["kept"]
-            return {
-                "progress": state["progress"],
-                "kept": {name: kept[name] for name in ("history", "best", "seconds")},
-            }
-        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-            raise StoreError(
-                f"{folder} is torn: {str(error)[:200]!r}. Remove it: the trial then begins anew."
-            ) from error
+            kept = {name: state["kept"][name] for name in ("history", "best", "seconds")}
+            return {"progress": state["progress"], "kept": kept}
+        except TORN as error:
+            raise _torn(folder, error) from error
 
     def weights(self) -> dict[str, Tensor]:
         """The model's own tensors, by qualified parameter name."""

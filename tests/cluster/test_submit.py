@@ -100,7 +100,8 @@ def test_a_sweep_is_left_rejoined_and_stopped_and_keeps_what_was_finished(head: 
     assert second.stdout is not None
     assert any(line.startswith("planted_joint: ") for line in second.stdout)  # the log from its beginning
     assert head.relab("stop", "long", home=tmp_path).returncode == 0
-    _, said = second.communicate(timeout=120)
+    wrote, said = second.communicate(timeout=120)
+    assert "Interrupted. The same command goes on from here." in wrote  # not killed
     assert "rejoined" in said
     assert second.returncode == 1
     assert "the same command goes on" in said

@@ -21,8 +21,8 @@ AGENT_SECONDS = 300.0
 """The head answers "no available agent" until its job agent is up, for minutes on a machine that is busy."""
 START_SECONDS = 900.0
 """From there until the job's first line: Ray itself gives up after as long."""
-STOP_SECONDS = 60
-"""What a stopped study has for its records and for MLflow, before Ray kills it."""
+STOPPING = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "60"}
+"""A job starts with SIGINT blocked, unless that is what stops it; Ray's three seconds are too few for MLflow."""
 STUDY, VERB, DONE = "relab.study", "relab.verb", "relab.done"
 PREAMBLE = "Running entrypoint for job "
 STORE_NEEDED = (
@@ -100,7 +100,7 @@ class Cluster:
             RelabError: the cluster has no agent that takes the job for ``AGENT_SECONDS``, or refuses it.
         """
         name = f"{name}-{uuid.uuid4().hex[:6]}"
-        environment = {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS), "PYTHONUNBUFFERED": "1", **variables}
+        environment = {**STOPPING, "PYTHONUNBUFFERED": "1", **variables}
         until, told = time.monotonic() + AGENT_SECONDS, False
         while True:
             try:
