@@ -5,7 +5,8 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ class Cluster:
                     metadata=dict(metadata),
                 )
                 return self.job(name)
-            except RuntimeError as error:
+            except (RuntimeError, OSError) as error:
                 if "No available agent" not in str(error) or time.monotonic() > until:
                     raise RelabError(f"the cluster does not take the job: {_first(error)}") from error
             if not told:
@@ -136,7 +137,8 @@ class Cluster:
         """
         job = self.submit(command, parcel, say, name=name, metadata={DONE: done}, variables=variables)
         job = self.follow(job, lambda lines: None, say)
-        log = str(self._client.get_job_logs(job.name))
+        with self._reached():
+            log = str(self._client.get_job_logs(job.name))
         if job.state != "SUCCEEDED":
             lines = [line for line in log.strip().splitlines() if line] or [job.message]
             raise RelabError(f"{name} failed on the cluster: {lines[-1].removeprefix('relab: ')}")
@@ -144,19 +146,20 @@ class Cluster:
 
     def jobs(self) -> list[Job]:
         """All jobs of studies that the cluster knows, newest first."""
-        found = [_job(details) for details in self._client.list_jobs() if STUDY in (details.metadata or {})]
+        with self._reached():
+            found = [_job(details) for details in self._client.list_jobs() if STUDY in (details.metadata or {})]
         return sorted(found, key=lambda job: job.began, reverse=True)
 
     def was_done(self, what: str) -> bool:
         """Whether a command that was to do this has succeeded."""
-        return any(
-            (details.metadata or {}).get(DONE) == what and details.status == "SUCCEEDED"
-            for details in self._client.list_jobs()
-        )
+        with self._reached():
+            jobs = self._client.list_jobs()
+        return any((job.metadata or {}).get(DONE) == what and job.status == "SUCCEEDED" for job in jobs)
 
     def job(self, name: str) -> Job:
         """The job of this name."""
-        return _job(self._client.get_job_info(name))
+        with self._reached():
+            return _job(self._client.get_job_info(name))
 
     def newest(self, study: str) -> Job:
         """The newest job that ran a study, or runs it.
@@ -185,21 +188,30 @@ class Cluster:
                 told = time.monotonic()
                 say(f"{job.name} is pending: {job.message}")
             time.sleep(1.0)
-        try:
+        with self._reached():
             asyncio.run(self._tail(job.name, _after_preamble(show)))
-            return self._settled(job.name)
-        except (RuntimeError, OSError) as error:
-            raise RelabError(
-                f"the connection to {self.address} is lost ({_first(error)}); the job goes on: relab logs {job.study}"
-            ) from error
+        return self._settled(job.name)
 
     def stop(self, job: Job) -> None:
         """Ask a job to end in order; its study can be gone on with."""
-        self._client.stop_job(job.name)
+        with self._reached():
+            self._client.stop_job(job.name)
 
     async def _tail(self, name: str, show: Callable[[str], None]) -> None:
+        shown = 0
         async for lines in self._client.tail_job_logs(name):
             show(lines)
+            shown += len(lines)
+        show(str(self._client.get_job_logs(name))[shown:])  # of a job that has ended the tail may lack the end
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, OSError) as error:
+            raise RelabError(
+                f"{self.address} does not answer ({_first(error)}); what runs there goes on, relab logs STUDY rejoins it"
+            ) from error
 
     def _settled(self, name: str) -> Job:
         """The end of the log comes a moment before the job's last state."""
