@@ -210,7 +210,7 @@ class Cluster:
             yield
         except (RuntimeError, OSError) as error:
             raise RelabError(
-                f"{self.address} does not answer ({_first(error)}); what runs there goes on, relab logs STUDY rejoins it"
+                f"{self.address} does not answer ({_first(error)}); what runs there goes on: relab logs STUDY"
             ) from error
 
     def _settled(self, name: str) -> Job:
