@@ -10,7 +10,7 @@ from relab.records import FailureKind
 
 
 @dataclass
-class Cell:
+class ArmCells:
     """One arm's seeds, of a sweep its settings; one with folds is finished when all of them are."""
 
     asked: int = 0
@@ -24,7 +24,7 @@ class Cell:
         return f"{self.finished}/{self.asked}{failed}"
 
 
-def failed_cells(frame: pl.DataFrame) -> Mapping[str, Cell]:
+def failed_cells(frame: pl.DataFrame) -> Mapping[str, ArmCells]:
     """Every arm of a study's frame (``StudyStore.frame``), in the order in which they were asked for.
 
     A trial that was stopped early is at its end, and counts as finished. Of adaptive seeds those are asked for that a
@@ -34,9 +34,9 @@ def failed_cells(frame: pl.DataFrame) -> Mapping[str, Cell]:
     for row in frame.iter_rows(named=True):
         repeat = (row["arm"], row["seed"], row["parameters"])
         repeats.setdefault(repeat, []).append((row["state"], row["failure"]))
-    cells: dict[str, Cell] = {}
+    cells: dict[str, ArmCells] = {}
     for (arm, _, _), trials in repeats.items():
-        cell = cells.setdefault(arm, Cell())
+        cell = cells.setdefault(arm, ArmCells())
         cell.asked += 1
         cell.finished += all(state in {"finished", "pruned"} for state, _ in trials)
         for kind in sorted({failure for state, failure in trials if state == "failed" and failure is not None}):

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from relab.cli.options import DEFAULT_STORE, JsonOption, StoreOption, answer
+from relab.cli.options import DEFAULT_STORE, FromOption, JsonOption, StoreOption, answer
 from relab.errors import RelabError, RequestError
 from relab.spec import Spec, load
 
@@ -47,10 +47,7 @@ def doctor(
         str | None, typer.Argument(metavar="[SPEC]", help="With --cluster: can its trials be placed?")
     ] = None,
     cluster: Annotated[bool, typer.Option("--cluster", help="Look at the cluster that RAY_ADDRESS names.")] = False,
-    there: Annotated[
-        str | None,
-        typer.Option("--from", metavar="PATH", help="The store's folder on the cluster, if not RELAB_STORE."),
-    ] = None,
+    there: FromOption = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:

@@ -25,6 +25,9 @@ SetOption = Annotated[
 StoreOption = Annotated[
     Path, typer.Option("--store", envvar="RELAB_STORE", help="The folder with all trials and studies.")
 ]
+FromOption = Annotated[
+    str | None, typer.Option("--from", metavar="PATH", help="The store's folder on the cluster, if not RELAB_STORE.")
+]
 StudyOption = Annotated[str | None, typer.Option("--study", help="Name of the study; the spec's file name by default.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON object on standard output, all else on standard error.")

@@ -134,10 +134,7 @@ def sweep(
     as_json: JsonOption = False,
 ) -> None:
     """Search the hyperparameters of a method. Typed again it goes on; --trials 40 extends it."""
-    loaded = _load(spec, changes, trials=trials, study=study)
-    if not isinstance(loaded, SweepSpec):
-        what = "searches for its arms" if isinstance(loaded, TunedSpec) else "has no `space` to search"
-        raise RequestError(f"{spec} {what}; an ablation runs with: relab ablate {spec}")
+    loaded = sweep_spec(spec, changes, trials=trials, study=study)
     _run(loaded, corpus, store, slots, failed=failed, as_json=as_json)
 
 
@@ -156,10 +153,37 @@ def ablate(
 
     A spec with a `space` as well is searched first; its arms are then trained with the best setting.
     """
+    loaded = ablation_spec(spec, changes, seeds=seeds, study=study)
+    _run(loaded, corpus, store, slots, failed=failed, as_json=as_json)
+
+
+def sweep_spec(
+    spec: str, changes: list[str] | None, *, trials: int | None, study: str | None, verb: str = "relab"
+) -> SweepSpec:
+    """The search that a command was given.
+
+    Raises:
+        RequestError: it is none, with the command for what it is, which begins with ``verb``.
+    """
+    loaded = _load(spec, changes, trials=trials, study=study)
+    if not isinstance(loaded, SweepSpec):
+        what = "searches for its arms" if isinstance(loaded, TunedSpec) else "has no `space` to search"
+        raise RequestError(f"{spec} {what}; an ablation runs with: {verb} ablate {spec}")
+    return loaded
+
+
+def ablation_spec(
+    spec: str, changes: list[str] | None, *, seeds: int | None, study: str | None, verb: str = "relab"
+) -> AblationSpec:
+    """The ablation that a command was given.
+
+    Raises:
+        RequestError: it is none, with the command for what it is, which begins with ``verb``.
+    """
     loaded = _load(spec, changes, seeds=seeds, study=study)
     if not isinstance(loaded, AblationSpec):
-        raise RequestError(f"{spec} has no `design` of arms; a search runs with: relab sweep {spec}")
-    _run(loaded, corpus, store, slots, failed=failed, as_json=as_json)
+        raise RequestError(f"{spec} has no `design` of arms; a search runs with: {verb} sweep {spec}")
+    return loaded
 
 
 def _load(spec: str, changes: list[str] | None, **direct: Any) -> Spec:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from relab.cli.options import (
     DEFAULT_STORE,
+    FromOption,
     JsonOption,
     SetOption,
     SlotsOption,
@@ -22,10 +23,10 @@ from relab.cli.options import (
     answer,
     pairs,
 )
-from relab.cli.study import FailedOption, SeedsOption, TrialsOption
+from relab.cli.study import FailedOption, SeedsOption, TrialsOption, ablation_spec, sweep_spec
 from relab.errors import RelabError, RequestError
 from relab.progress import standard_error
-from relab.spec import AblationSpec, Spec, SweepSpec, load
+from relab.spec import Spec
 
 if TYPE_CHECKING:
     from relab.cluster.jobs import Cluster, Job
@@ -71,9 +72,7 @@ def sweep(
     as_json: JsonOption = False,
 ) -> None:
     """Search on the cluster that RAY_ADDRESS names. Typed again it goes on, or rejoins the job that runs."""
-    loaded = load(spec, pairs(changes, "--set"), **_given(trials=trials, study=study))
-    if not isinstance(loaded, SweepSpec):
-        raise RequestError(f"{spec} has no `space` of its own to search; it runs with: relab submit ablate {spec}")
+    loaded = sweep_spec(spec, changes, trials=trials, study=study, verb="relab submit")
     options = _options(changes, slots, failed=failed, trials=trials)
     _submit("sweep", spec, loaded, options, corpus, store, as_json=as_json)
 
@@ -90,9 +89,7 @@ def ablate(
     as_json: JsonOption = False,
 ) -> None:
     """Ablate on the cluster that RAY_ADDRESS names. Typed again it goes on, or rejoins the job that runs."""
-    loaded = load(spec, pairs(changes, "--set"), **_given(seeds=seeds, study=study))
-    if not isinstance(loaded, AblationSpec):
-        raise RequestError(f"{spec} has no `design` of arms; it runs with: relab submit sweep {spec}")
+    loaded = ablation_spec(spec, changes, seeds=seeds, study=study, verb="relab submit")
     options = _options(changes, slots, failed=failed, seeds=seeds)
     _submit("ablate", spec, loaded, options, corpus, store, as_json=as_json)
 
@@ -133,10 +130,7 @@ def stop(study: StudyArgument) -> None:
 def pull(
     study: StudyArgument,
     weights: Annotated[bool, typer.Option("--weights", help="The weights too, which `relab confirm` scores.")] = False,
-    there: Annotated[
-        str | None,
-        typer.Option("--from", metavar="PATH", help="The store's folder on the cluster, if not RELAB_STORE."),
-    ] = None,
+    there: FromOption = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -247,10 +241,6 @@ def _options(changes: list[str] | None, slots: int | None, *, failed: bool, **di
     options = [f"--set {shlex.quote(change)}" for change in changes or ()]
     options += [f"--{name} {value}" for name, value in {**direct, "slots": slots}.items() if value is not None]
     return [*options, *(["--failed"] if failed else [])]
-
-
-def _given(**direct: Any) -> dict[str, Any]:
-    return {name: value for name, value in direct.items() if value is not None}
 
 
 def _there(store: str | None) -> dict[str, str]:

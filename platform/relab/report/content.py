@@ -10,8 +10,7 @@ import polars as pl
 
 from relab.analysis import LEVEL, Interval, best_parameters, by_seed, cost, search_ranking
 from relab.bootstrap import over_sentences
-from relab.cells import Cell as ArmCells
-from relab.cells import failed_cells
+from relab.cells import ArmCells, failed_cells
 from relab.comparison import ArmSummary, headline, metrics_shown, summarise_arms
 from relab.designs import FACTORIAL
 from relab.effects import Effect, effects
@@ -88,7 +87,7 @@ def verdicts(study: StudyStore) -> list[Verdict]:
 
 def study_effects(described: Description, frame: pl.DataFrame) -> list[Effect]:
     """What each component does by itself, and each two together, where the design can tell."""
-    if described.spec.get("design") not in FACTORIAL or not len(frame):
+    if described.spec.get("design") not in FACTORIAL:
         return []
     scores = by_seed(frame, described.objective)
     return effects(
@@ -101,11 +100,7 @@ def _objective(described: Description) -> Objective:
 
 
 def _about(study: StudyStore, described: Description, frame: pl.DataFrame) -> str:
-    states = (
-        ", ".join(f"{number} {state}" for state, number in sorted(frame["state"].value_counts().rows()))
-        if len(frame)
-        else "none"
-    )
+    states = ", ".join(f"{number} {state}" for state, number in sorted(frame["state"].value_counts().rows())) or "none"
     return (
         f"{described.kind} of `{described.method}` on {described.corpus}. "
         f"Objective: `{described.objective}` ({described.mode}). Test split: {_test_split(study, described)}. "
@@ -274,7 +269,7 @@ def _sentence_blocks(study: StudyStore, described: Description, frame: pl.DataFr
 def _standings_table(described: Description, frame: pl.DataFrame) -> Table:
     """How the arms of a study with adaptive seeds stand on its objective."""
     rows: list[list[str]] = []
-    if described.looks and len(frame):
+    if described.looks:
         scores = by_seed(frame, described.objective)
         found = arm_standings(scores, described.arms, described.against, described.looks)
         rows = [[arm, str(each.seeds), p_text(each.p), p_text(each.adjusted), each.outcome]
@@ -321,7 +316,7 @@ def _verdict_blocks(judged: Sequence[Verdict]) -> list[Block]:
 
 def _failure_blocks(study: StudyStore, frame: pl.DataFrame) -> list[Block]:
     rows: list[list[str | Cell]] = []
-    for row in frame.filter(pl.col("state") == "failed").iter_rows(named=True) if len(frame) else ():
+    for row in frame.filter(pl.col("state") == "failed").iter_rows(named=True):
         last = study.store.failures(row["key"])[-1]
         rows.append([str(row["number"]), row["arm"], str(row["seed"]), Cell(last.kind, "bad"), last.message])
     columns = (Column("trial", number=True), Column("arm"), Column("seed", number=True), Column("class"),
@@ -331,7 +326,7 @@ def _failure_blocks(study: StudyStore, frame: pl.DataFrame) -> list[Block]:
 
 def _cost_blocks(frame: pl.DataFrame) -> list[Block]:
     rows = []
-    for (arm,), trials in frame.group_by(["arm"], maintain_order=True) if len(frame) else ():
+    for (arm,), trials in frame.group_by(["arm"], maintain_order=True):
         taken = cost(trials)
         if taken is not None:
             memory = f"{taken.peak_memory / 2**30:.2f} GiB"

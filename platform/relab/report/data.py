@@ -25,7 +25,7 @@ def study_data(study: StudyStore) -> dict[str, Any]:
         "method": described.method,
         "corpus": described.corpus,
         "objective": described.objective,
-        "states": dict(sorted(frame["state"].value_counts().rows())) if len(frame) else {},
+        "states": dict(sorted(frame["state"].value_counts().rows())),
     }
     taken = cost(frame)
     data["cost"] = None if taken is None else asdict(taken)
