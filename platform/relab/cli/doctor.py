@@ -288,18 +288,19 @@ def _node(node: "Node", store: str) -> Iterator[Finding]:
 
 
 def _placement(found: "Examination", spec: Spec | None) -> Iterator[Finding]:
+    from relab.cluster.capacity import KINDS, Capacity
     from relab.running.resources import slots
 
     now, most = (
-        " and ".join(f"{amount:g} {name}" for name, amount in each.items() if amount) or "nothing for trials"
-        for each in (found.now, found.at_most)
+        " and ".join(f"{amount:g} {kind}" for kind in KINDS if (amount := each.total(kind))) or "nothing for trials"
+        for each in (Capacity(there=found.capacity.there), found.capacity)
     )
     yield Finding("resources", "good", now + ("" if now == most else f"; {most} with all workers"))
     if spec is None:
         return
     wanted = spec.resources
     try:
-        count = slots(wanted, found.at_most).count
+        count = slots(wanted, found.capacity).count
     except RequestError as error:
         yield Finding(spec.name, "bad", str(error), "change the spec's resources, or the cluster's node types")
         return

@@ -6,14 +6,13 @@ import socket
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
 import ray
 from pydantic import BaseModel, ConfigDict
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from relab.cluster.capacity import capacity
+from relab.cluster.capacity import Capacity, capacity
 from relab.environment import Environment, environment
 from relab.errors import RelabError
 from relab.records import Store
@@ -49,9 +48,7 @@ class Examination(BaseModel):
     nodes: tuple[Node, ...]
     silent: tuple[str, ...]
     """Addresses of nodes that did not answer."""
-    now: dict[str, float]
-    at_most: dict[str, float]
-    """CPU and GPU that are there, and that the autoscaler may bring."""
+    capacity: Capacity
     mlflow: str
     mlflow_trouble: str
     finished: dict[str, tuple[str, ...]]
@@ -93,8 +90,7 @@ def examine(store: Path) -> Examination:
         store=str(store),
         nodes=tuple(nodes),
         silent=tuple(silent),
-        now=_counted(ray.cluster_resources()),
-        at_most=_counted(capacity()),
+        capacity=capacity(),
         mlflow=uri,
         mlflow_trouble=_mlflow_trouble(records),
         finished={
@@ -158,7 +154,3 @@ def _mlflow_trouble(store: Store) -> str:
     except (MlflowException, OSError) as error:
         return first_line(error)
     return ""
-
-
-def _counted(resources: dict[str, Any]) -> dict[str, float]:
-    return {name: float(resources.get(name, 0.0)) for name in ("CPU", "GPU")}

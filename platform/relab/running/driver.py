@@ -261,6 +261,7 @@ class _Ends(Callback):  # type: ignore[misc]
 
 def drive(run: Run) -> None:
     """Train everything that the source gives. Returns when it has nothing more, or after Ctrl-C or SIGTERM."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # which Ray blocks in the processes of its jobs
     previous = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         for _ in run.rounds():

@@ -1,10 +1,11 @@
-"""How many trials fit at once: computed from the scarcest resource, refused with the arithmetic."""
+"""How many trials fit at once: computed host by host from the scarcest resource, refused with the arithmetic."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from ray.tune import PlacementGroupFactory
+from relab.cluster.capacity import Capacity
 from relab.environment import Environment, environment
 from relab.errors import RequestError
 from relab.spec import Resources
@@ -23,27 +24,36 @@ class Slots:
     environment: Environment
 
 
-def slots(wanted: Resources, cluster: dict[str, float], limit: int | None = None) -> Slots:
-    """Place trials that want ``wanted`` on ``cluster`` (Ray's totals: CPU, GPU), at most ``limit`` at once.
+def slots(wanted: Resources, cluster: Capacity, limit: int | None = None) -> Slots:
+    """Place trials that want ``wanted`` on the hosts of ``cluster``, at most ``limit`` at once.
 
     Raises:
         RequestError: not even one trial fits, with the sum that shows it.
     """
     # a worker group asks for what its threads need: whole processors
-    cpus = wanted.cpus if wanted.workers == 1 else max(1, int(wanted.cpus))
-    fits: list[int] = []
-    for resource, each in (("CPU", cpus), ("GPU", wanted.gpus)):
-        if not each:
-            continue
-        have, need = cluster.get(resource, 0.0), each * wanted.workers
-        if need > have:
-            what = f"{wanted.workers} workers × {each:g} {resource}" if wanted.workers > 1 else f"{each:g} {resource}"
-            raise RequestError(f"a trial needs {what} = {need:g}, and there are {have:g}: it could never start")
-        fits.append(int(have / need + 1e-9))
-    count = min(fits, default=1)
+    each = {"CPU": wanted.cpus if wanted.workers == 1 else float(max(1, int(wanted.cpus))), "GPU": wanted.gpus}
+    count = cluster.fits(each) // wanted.workers
+    if not count:
+        raise RequestError(_too_little(wanted.workers, each, cluster))
     if limit is not None:
         count = min(count, limit)
     return Slots(count, _bundle(wanted), environment(torch.device("cpu"), wanted.workers))
+
+
+def _too_little(workers: int, each: dict[str, float], cluster: Capacity) -> str:
+    for kind, amount in each.items():
+        need, have = amount * workers, cluster.total(kind)
+        if need > have:
+            what = f"{workers} workers × {amount:g} {kind}" if workers > 1 else f"{amount:g} {kind}"
+            return f"a trial needs {what} = {need:g}, and there are {have:g}: it could never start"
+    for kind, amount in each.items():
+        have = cluster.largest(kind)
+        if amount > have:
+            return f"a worker needs {amount:g} {kind} of one host, and the largest has {have:g}: it could never start"
+    what = " and ".join(f"{amount:g} {kind}" for kind, amount in each.items() if amount)
+    if workers > 1:
+        return f"{cluster.fits(each)} of {workers} workers find a host with {what}: it could never start"
+    return f"no host has {what}: it could never start"
 
 
 def _bundle(wanted: Resources) -> PlacementGroupFactory:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import ray
+from relab.cluster.capacity import capacity
 from relab.corpus import describe
 from relab.designs import FULL
 from relab.errors import RelabError, RequestError
@@ -82,7 +82,7 @@ def run(spec: Spec, options: Options, data: Data | None = None) -> Outcome:
         study.describe(_description(spec, data))
         tracker.begin()
         connect()
-        placed = slots(spec.resources, ray.cluster_resources(), options.slots)
+        placed = slots(spec.resources, capacity(), options.slots)
         job = _Job(spec, method, study, data, placed, tracker, options, began)
         if isinstance(spec, AblationSpec):
             job.smoke()

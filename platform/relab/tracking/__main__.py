@@ -1,5 +1,6 @@
 """The view's process: ``python -m relab.tracking STORE STUDY``, messages on standard input, one JSON object a line."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ def main(root: str, name: str) -> int:
     """Follow a driver until it closes its end; the exit status."""
     from mlflow.exceptions import MlflowException
 
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # a job that is stopped signals every process; the driver's end is ours
     study = Store(Path(root)).study(name)
     try:
         mlflow_client(study.store).search_experiments(max_results=1)  # sets up the database
