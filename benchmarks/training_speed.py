@@ -3,13 +3,17 @@
     python -m benchmarks.training_speed --method sent --pairs 10
 
 Writes ``benchmarks/results/training_speed_<method>.json``. The loops of ``benchmarks/plain_loops.py`` have the same
-networks, batches and losses, and score dev after each epoch, without anything of the platform. Both run on one thread,
-in turns. ``cost``: the platform's time over the plain loop's, less one, with its 95 % interval.
+networks, batches and losses, and score dev after each epoch, without anything of the platform. A study trains on seed
+after seed, and a process beside it runs the plain loop on seed after seed, both on one thread and with the priority of
+Ray's workers, so that what slows the machine slows both. ``cost``: the study's time for a seed over the plain loop's,
+less one, with the 95 % interval over the seeds; the first seed warms up.
 """
 
 import argparse
 import io
+import itertools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -34,7 +38,8 @@ from rich.console import Console
 from benchmarks import plain_loops
 from benchmarks.common import about, write_results
 
-EPOCHS = 3
+RAYS_NICENESS = 15
+"""What Ray sets for its workers."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Case:
     loop: Callable[[Any, Prepared], None]
     corpus: Mapping[str, Any]
     settings: Mapping[str, Any]
+    epochs: int
+    """So many that a run takes ten seconds or more on one thread of 2026: shorter ones differ more by themselves."""
     counted: str = "sentences"
     """What is trained on: ``sentences``, or ``instances``, pairs of entities."""
 
@@ -67,14 +74,20 @@ class Case:
     def size(self, data: Prepared) -> int:
         """How much is trained on in all epochs."""
         tensors = data.splits["train"]
-        return EPOCHS * (len(tensors["labels"]) if self.counted == "instances" else len(tensors["offsets"]) - 1)
+        return self.epochs * (len(tensors["labels"]) if self.counted == "instances" else len(tensors["offsets"]) - 1)
 
 
 BAGS = {"name": "planted_bags", "train": 3000, "dev": 300, "test": 10}
-BAG_EPOCHS = {"training.epochs": EPOCHS, "training.patience": EPOCHS}
+
+
+def bags(epochs: int) -> Mapping[str, Any]:
+    """The settings of a run that does not stop early."""
+    return {"training.epochs": epochs, "training.patience": epochs}
+
+
 CASES = {
-    "pcnn": Case("adversarial_bag", "quick", plain_loops.adversarial_bag, BAGS, BAG_EPOCHS),
-    "gru": Case("adversarial_bag", "paper/nyt_rnn", plain_loops.adversarial_bag, BAGS, BAG_EPOCHS),
+    "pcnn": Case("adversarial_bag", "quick", plain_loops.adversarial_bag, BAGS, bags(30), 30),
+    "gru": Case("adversarial_bag", "paper/nyt_rnn", plain_loops.adversarial_bag, BAGS, bags(3), 3),
     "bilstm": Case(
         "sent",
         "quick",
@@ -82,17 +95,19 @@ CASES = {
         {"name": "planted_sentences", "train": 3000, "dev": 300, "test": 10},
         # one epoch of each kind of phase; with next to no threshold no label is noise, and both train on all sentences
         {
-            "schedule": {"first_epochs": 1, "epochs": 1, "iterations": EPOCHS - 2, "stop": "fixed"},
+            "schedule": {"first_epochs": 1, "epochs": 1, "iterations": 10, "stop": "fixed"},
             "final.epochs": 1,
             "filter.threshold": 1e-30,
         },
+        12,
     ),
     "cnn": Case(
         "bio_multitask",
         "quick",
         plain_loops.bio_multitask,
         {"name": "planted_pairs", "train": 300, "dev": 30, "test": 2},
-        {"training.epochs": EPOCHS},
+        {"training.epochs": 6},
+        6,
         counted="instances",
     ),
 }
@@ -103,11 +118,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--method", choices=METHODS, default="adversarial_bag")
-    parser.add_argument("--plain", nargs=3, metavar=("CASE", "SEED", "DATA"), help=argparse.SUPPRESS)
+    parser.add_argument("--plain", nargs=2, metavar=("CASE", "DATA"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.plain:
-        name, seed, data = options.plain
-        print(plain(CASES[name], int(seed), Prepared.load(Path(data))))
+        name, data = options.plain
+        plain(CASES[name], Prepared.load(Path(data)))
         return
     command = f"python -m benchmarks.training_speed --method {options.method} --pairs {options.pairs}"
     results: dict[str, Any] = about(command)
@@ -119,18 +134,17 @@ def main() -> None:
 
 
 def compare(name: str, case: Case, pairs: int) -> dict[str, Any]:
-    """Seconds of both, pair by pair, over one prepared corpus."""
+    """Seconds of both, seed by seed, over one prepared corpus."""
     data = case.prepare()
     size = case.size(data)
-    plainly, ours = [], []
     with tempfile.TemporaryDirectory() as folder:
         data.save(Path(folder) / "data")
-        for seed in range(pairs + 1):
-            plain_seconds = _plain_in_a_process(name, seed, Path(folder) / "data")
-            our_seconds = on_the_platform(case, seed, Path(folder))
-            if seed:  # the first pair warms up
-                plainly.append(plain_seconds)
-                ours.append(our_seconds)
+        command = [sys.executable, "-m", "benchmarks.training_speed", "--plain", name, str(Path(folder) / "data")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as beside:
+            ours = on_the_platform(case, pairs + 1, Path(folder))[1:]
+            assert beside.stdout is not None
+            plainly = [float(beside.stdout.readline()) for _ in range(pairs + 1)][1:]
+            beside.terminate()
     cost = t_interval([our / alone - 1 for our, alone in zip(ours, plainly, strict=True)])
     return {
         "preset": case.preset,
@@ -143,37 +157,32 @@ def compare(name: str, case: Case, pairs: int) -> dict[str, Any]:
     }
 
 
-def _plain_in_a_process(name: str, seed: int, data: Path) -> float:
-    command = [sys.executable, "-m", "benchmarks.training_speed", "--plain", name, str(seed), str(data)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-
-
-def plain(case: Case, seed: int, data: Prepared) -> float:
-    """Seconds of the plain loop."""
+def plain(case: Case, data: Prepared) -> None:
+    """Print the seconds of the plain loop for seed after seed, until somebody ends the process."""
+    os.nice(RAYS_NICENESS)
     torch.set_num_threads(1)
-    torch.manual_seed(seed)
-    config, began = case.config, time.perf_counter()
-    case.loop(config, data)
-    return time.perf_counter() - began
+    for seed in itertools.count():
+        torch.manual_seed(seed)
+        began = time.perf_counter()
+        case.loop(case.config, data)
+        print(time.perf_counter() - began, flush=True)
 
 
-def on_the_platform(case: Case, seed: int, folder: Path) -> float:
-    """Seconds of one trial of a study, from its start to its record."""
-    path = folder / f"speed_{seed}.yaml"
+def on_the_platform(case: Case, seeds: int, folder: Path) -> list[float]:
+    """Seconds of each trial of a study, one after the other, from its start to its record."""
+    path = folder / "speed.yaml"
     path.write_text(
         dedent(f"""
         method: {case.method}
         corpus: {json.dumps(case.corpus)}
         preset: {case.preset}
         base: {json.dumps(case.settings)}
-        seeds: [{seed}]
+        seeds: {seeds}
         """)
     )
     study = run(load(str(path)), Options(folder / "store", slots=1, console=Console(file=io.StringIO()))).study
-    (trial,) = study.asked()
-    result = study.store.result(trial.key)
-    assert result is not None
-    return result.ended - result.started
+    results = [study.store.result(trial.key) for trial in study.asked()]
+    return [result.ended - result.started for result in results if result is not None]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy import stats
+from scipy import special
 
 from relab.method import Objective
 
@@ -46,7 +46,7 @@ def t_interval(values: list[float]) -> Interval:
     if len(values) < 2:
         return Interval(mean, None, None)
     error = deviation(values) / math.sqrt(len(values))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
+    half = float(special.stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * error
     return Interval(mean, mean - half, mean + half)
 
 
@@ -67,7 +67,7 @@ def p_value(differences: Sequence[float], largest: float) -> float:
     mean = math.fsum(relative) / count
     if max(relative) - min(relative) <= ROUNDING:
         return 1.0 if abs(mean) <= ROUNDING else 2.0 ** (1 - count)
-    return float(2 * stats.t.sf(abs(mean) / (deviation(relative) / math.sqrt(count)), count - 1))
+    return float(2 * special.stdtr(count - 1, -abs(mean) / (deviation(relative) / math.sqrt(count))))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -130,8 +130,10 @@ def skewed(differences: Sequence[float], largest: float) -> bool:
     n = len(differences)
     if n < 3 or _equal(differences, largest):
         return False
+    from_mean = np.array(differences) - statistics.fmean(differences)
+    skewness = np.mean(from_mean**3) / np.mean(from_mean**2) ** 1.5 * math.sqrt(n * (n - 1)) / (n - 2)
     error = math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
-    return bool(abs(stats.skew(differences, bias=False)) > stats.norm.ppf((1 + CONFIDENCE) / 2) * error)
+    return bool(abs(skewness) > special.ndtri((1 + CONFIDENCE) / 2) * error)
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:

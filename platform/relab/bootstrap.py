@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,7 @@ def over_sentences(
     for at in range(0, len(kept), TOGETHER):
         trials = list(kept)[at : at + TOGETHER]
         columns = kept[trials[0]].columns
-        counts = np.stack([kept[trial].select(columns).cast(pl.Float64).to_numpy() for trial in trials])
+        counts = np.stack([kept[trial].to_numpy() for trial in trials]).astype(np.float64)
         if not all(
             name in (whole := method.scores_of_counts(dict(zip(columns, table.sum(0), strict=True))))
             and abs(whole[name] - recorded[trial]) < ROUNDING
@@ -84,8 +85,9 @@ def _counts(study: StudyStore, name: str) -> dict[tuple[str, int], pl.DataFrame]
     rows = study.table(name)
     if not len(rows) or rows["fold"].is_not_null().any():
         return {}
-    about = ["key", "arm", "seed", "fold", "sentence"]
-    return {(arm, seed): each.drop(about) for (arm, seed), each in rows.group_by(["arm", "seed"], maintain_order=True)}
+    counts = rows.drop("key", "fold", "sentence")
+    tables = counts.partition_by("arm", "seed", include_key=False, as_dict=True)
+    return cast(dict[tuple[str, int], pl.DataFrame], tables)
 
 
 def _recorded(frame: pl.DataFrame, metric: str) -> dict[tuple[str, int], float]:

@@ -7,20 +7,23 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from relab.method import Config, Method
+from relab.method import Method
 
 
-def trial_key(method: Method[Any], config: Config, corpus: str, seed: int, *, opens_test: bool = False) -> str:
+def trial_key(
+    method: Method[Any], settings: Mapping[str, Any], corpus: str, seed: int, *, opens_test: bool = False
+) -> str:
     """Twenty hexadecimal digits over everything that determines a trial's numbers.
 
-    ``corpus`` is the fingerprint of the data as the trial sees them, fold and size included. A field at its default
-    counts as absent, so that a new field does not change old keys; one marked ``changes_results: False`` never counts.
+    ``settings`` are the ``significant`` fields of a config: one at its default counts as absent, so that a new field
+    does not change old keys; one marked ``changes_results: False`` never counts. ``corpus`` is the fingerprint of the
+    data as the trial sees them, fold and size included.
     The method's ``version`` stands for its code.
     """
     parts = {
         "method": method.name,
         "version": method.version,
-        "config": significant(config),
+        "config": settings,
         "corpus": corpus,
         "seed": seed,
         "opens_test": opens_test,

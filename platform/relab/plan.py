@@ -1,7 +1,7 @@
 """From a validated spec to the trials it asks for: pure, and quick enough for a dry run of thousands."""
 
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from relab.corpus import digest
 from relab.designs import FULL, Arm, switched
 from relab.fields import overlay
-from relab.keys import trial_key
-from relab.method import Config, Method
+from relab.keys import significant, trial_key
+from relab.method import Method
 from relab.spaces import known_points
 
 if TYPE_CHECKING:
@@ -93,45 +93,56 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """One arm, or one draw of a search, as its trials have it in common."""
+
+    arm: Arm
+    parameters: Mapping[str, Any]
+    """Dotted fields, beside those that the arm changes."""
+    config: Mapping[str, Any]
+    """The whole resolved config."""
+    significant: Mapping[str, Any]
+    """What of it counts for a trial's key."""
+    smoke: bool
+
+
+@dataclass(frozen=True)
 class Planner:
-    """Makes planned trials of one study: validates each config once, however many seeds and folds train it."""
+    """Makes planned trials of one study."""
 
     spec: "Spec"
     method: Method[Any]
     corpora: Mapping[Fold | None, str]
     """Fingerprint of the corpus, or of each fold of it."""
 
-    def trials(
-        self, first: int, arm: Arm, parameters: Mapping[str, Any], seeds: Iterable[int], *, smoke: bool = False
-    ) -> list[PlannedTrial]:
-        """One arm, or one draw of a search, on every seed and fold, numbered from ``first``."""
+    def variant(self, arm: Arm, parameters: Mapping[str, Any], *, smoke: bool = False) -> Variant:
+        """An arm or a draw, its config resolved and validated: once, however many seeds and folds train it."""
         settings = switched(self.spec.settings(self.method), arm)
         if smoke:
             settings = overlay(overlay(settings, self.method.presets["smoke"]), arm.changes)
-        config: Config = self.method.Config.model_validate(overlay(settings, parameters))
-        values = config.model_dump(mode="json")
-        opens_test = self.spec.protocol == "paper" and not smoke
-        planned: list[PlannedTrial] = []
-        for seed in seeds:
-            for fold, fingerprint in self.corpora.items():
-                key = trial_key(self.method, config, fingerprint, seed, opens_test=opens_test)
-                planned.append(
-                    PlannedTrial(
-                        number=first + len(planned),
-                        key=key,
-                        method=self.spec.method,
-                        arm=arm.name,
-                        off=arm.off,
-                        seed=seed,
-                        fold=fold,
-                        config=values,
-                        parameters={**arm.changes, **parameters},
-                        corpus=fingerprint,
-                        smoke=smoke,
-                        opens_test=opens_test,
-                    )
-                )
-        return planned
+        config = self.method.Config.model_validate(overlay(settings, parameters))
+        return Variant(arm, parameters, config.model_dump(mode="json"), significant(config), smoke)
+
+    def trials(self, first: int, variant: Variant, seed: int) -> list[PlannedTrial]:
+        """A variant on one seed and every fold, numbered from ``first``."""
+        arm, opens_test = variant.arm, self.spec.protocol == "paper" and not variant.smoke
+        return [
+            PlannedTrial(
+                number=number,
+                key=trial_key(self.method, variant.significant, fingerprint, seed, opens_test=opens_test),
+                method=self.spec.method,
+                arm=arm.name,
+                off=arm.off,
+                seed=seed,
+                fold=fold,
+                config=dict(variant.config),
+                parameters={**arm.changes, **variant.parameters},
+                corpus=fingerprint,
+                smoke=variant.smoke,
+                opens_test=opens_test,
+            )
+            for number, (fold, fingerprint) in enumerate(self.corpora.items(), first)
+        ]
 
 
 def plan(spec: "Spec", method: Method[Any], corpora: Mapping[Fold | None, str], finished: Container[str] = ()) -> Plan:
@@ -144,13 +155,17 @@ def plan(spec: "Spec", method: Method[Any], corpora: Mapping[Fold | None, str], 
     to_draw = 0
     if spec.kind == "sweep":
         for point in known_points(spec, method):
-            trials += planner.trials(len(trials), Arm(SWEEP), point, [spec.seed])
+            trials += planner.trials(len(trials), planner.variant(Arm(SWEEP), point), spec.seed)
         to_draw = spec.points * len(corpora) - len(trials)
     else:
-        arms = spec.designed(method).arms
+        arms, variants = spec.designed(method).arms, dict[tuple[str, str], Variant]()
         for seed in spec.all_seeds:
             for arm in arms:
-                trials += planner.trials(len(trials), arm, spec.own_settings(arm, seed, method), [seed])
+                own = spec.own_settings(arm, seed, method)
+                name = arm.name, json.dumps(own, sort_keys=True)
+                if name not in variants:
+                    variants[name] = planner.variant(arm, own)
+                trials += planner.trials(len(trials), variants[name], seed)
     return Plan(tuple(trials), frozenset(trial.key for trial in trials if trial.key in finished), to_draw)
 
 
@@ -174,8 +189,8 @@ def smoke_plan(spec: "Spec", method: Method[Any], corpus: str) -> Plan:
     planner = Planner(spec, method, {None: corpus})
     trials: list[PlannedTrial] = []
     for arm in spec.designed(method).arms:
-        trials += planner.trials(len(trials), arm, {}, [0], smoke=True)
+        trials += planner.trials(len(trials), planner.variant(arm, {}, smoke=True), 0)
     return Plan(tuple(trials), frozenset())
 
 
-__all__ = ["FULL", "SWEEP", "Fold", "Plan", "PlannedTrial", "Planner", "plan", "revision", "smoke_plan"]
+__all__ = ["FULL", "SWEEP", "Fold", "Plan", "PlannedTrial", "Planner", "Variant", "plan", "revision", "smoke_plan"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import polars as pl
 from pydantic import Field, ValidationError, model_validator
-from scipy import stats
+from scipy import special
 
 from relab.analysis import CONFIDENCE, by_seed
 from relab.designs import FULL
@@ -214,7 +214,7 @@ def prediction_interval(
     """
     if len(ours) < 2:
         return None
-    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(ours) - 1))
+    quantile = float(special.stdtrit(len(ours) - 1, (1 + CONFIDENCE) / 2))
     error = statistics.stdev(ours) * math.sqrt(1 / (runs or 1) + 1 / len(ours))
     reach = quantile * error + 0.5 * 10.0**-decimals
     return printed - reach, printed + reach

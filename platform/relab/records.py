@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -139,10 +140,16 @@ def _read(path: Path, kind: type[R]) -> R | None:
 
 def _read_frame(path: Path) -> pl.DataFrame | None:
     """A table of a trial, or None if it was never written."""
+    from pyarrow.parquet import ParquetFile
+
     damaged = (OSError, ValueError, NotImplementedError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
     try:
-        # by pyarrow, since polars' own reader ends the process over some damaged files: it asks for any memory they say
-        return pl.read_parquet(path, memory_map=False, use_pyarrow=True) if path.exists() else None
+        # by pyarrow, since polars' own reader ends the process over some damaged files: it asks for any memory they
+        # say; in one thread, since the files are small and many
+        with path.open("rb") as file:
+            return cast(pl.DataFrame, pl.from_arrow(ParquetFile(file).read(use_threads=False)))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except damaged as error:
         raise StoreError(
             f"{path} is torn: {str(error)[:200]!r}. Remove the trial's folder: the trial is then trained again."
@@ -208,6 +215,11 @@ class Store:
         """One row per report, or None for a trial without a record."""
         return _read_frame(self.trial(key) / METRICS)
 
+    def metrics_file(self, key: str) -> Path | None:
+        """Where the metrics of a trial with a record are."""
+        file = self.trial(key) / METRICS
+        return file if file.exists() else None
+
     def table_names(self, key: str) -> list[str]:
         """The tables that a finished trial has kept: ``test_curve`` and the like."""
         if not (self.trial(key) / RESULT).exists():
@@ -216,7 +228,13 @@ class Store:
 
     def table(self, key: str, name: str) -> pl.DataFrame | None:
         """A table that a finished trial has kept, or None if there is none of this name."""
-        return _read_frame(self.trial(key) / ARTIFACTS / f"{name}.parquet") if name in self.table_names(key) else None
+        file = self.table_file(key, name)
+        return None if file is None else _read_frame(file)
+
+    def table_file(self, key: str, name: str) -> Path | None:
+        """Where a finished trial has kept a table."""
+        file = self.trial(key) / ARTIFACTS / f"{name}.parquet"
+        return file if file.exists() and (self.trial(key) / RESULT).exists() else None
 
     def write_failure(self, failure: Failure) -> None:
         """Record one failed attempt beside those before it."""
@@ -282,6 +300,7 @@ class StudyStore:
         self.store, self.name = store, name
         self.folder = store.root / "studies" / name
         self._description: Description | None = None
+        self._frames: dict[tuple[Path, tuple[Path, ...]], pl.DataFrame] = {}
 
     @property
     def exists(self) -> bool:
@@ -433,7 +452,7 @@ class StudyStore:
 
     def metrics(self) -> pl.DataFrame:
         """Every report of every trial: key, arm, seed, fold, report, and one column per metric."""
-        return self._gathered(self.store.metrics)
+        return self._gathered(self.store.metrics_file)
 
     def table_names(self) -> list[str]:
         """The tables that any finished trial has kept, or the confirmation of its test split."""
@@ -444,23 +463,35 @@ class StudyStore:
     def table(self, name: str) -> pl.DataFrame:
         """A table of every finished trial that has kept it, row under row: key, arm, seed, fold, and its columns."""
 
-        def read(key: str) -> pl.DataFrame | None:
-            confirmed = _read_frame(self.confirmation_folder / key / f"{name}.parquet")
-            return self.store.table(key, name) if confirmed is None else confirmed
+        def file(key: str) -> Path | None:
+            confirmed = self.confirmation_folder / key / f"{name}.parquet"
+            return confirmed if confirmed.exists() else self.store.table_file(key, name)
 
-        return self._gathered(read)
+        return self._gathered(file)
 
-    def _gathered(self, read: Callable[[str], pl.DataFrame | None]) -> pl.DataFrame:
-        """One frame per trial, under each other, each row with its trial."""
-        frames = []
-        for trial in self.asked():
-            found = read(trial.key)
-            if found is not None:
-                fold = None if trial.fold is None else trial.fold.index
-                about = (
-                    pl.lit(trial.key).alias("key"),
-                    pl.lit(trial.arm).alias("arm"),
-                    pl.lit(trial.seed).alias("seed"),
-                )
-                frames.append(found.select(*about, pl.lit(fold, pl.Int64).alias("fold"), pl.all()))
-        return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+    def _gathered(self, file: Callable[[str], Path | None]) -> pl.DataFrame:
+        """The frames of all trials under each other, each row with its trial; read once, since files do not change."""
+        found = [(trial, path) for trial in self.asked() if (path := file(trial.key)) is not None]
+        known = (self._list(), tuple(path for _, path in found))
+        if known not in self._frames:
+            read = [(trial, frame) for trial, path in found if (frame := _read_frame(path)) is not None]
+            self._frames[known] = _labelled(read)
+        return self._frames[known]
+
+
+def _labelled(frames: Sequence[tuple[PlannedTrial, pl.DataFrame]]) -> pl.DataFrame:
+    """Frames under each other, beside each row the trial that it is of."""
+    if not frames:
+        return pl.DataFrame()
+    trials = pl.DataFrame(
+        {
+            "key": [trial.key for trial, _ in frames],
+            "arm": [trial.arm for trial, _ in frames],
+            "seed": [trial.seed for trial, _ in frames],
+            "fold": pl.Series(
+                [None if trial.fold is None else trial.fold.index for trial, _ in frames], dtype=pl.Int64
+            ),
+        }
+    )
+    own = np.repeat(np.arange(len(frames)), [len(frame) for _, frame in frames])
+    return pl.concat([trials[own], pl.concat([frame for _, frame in frames], how="diagonal_relaxed")], how="horizontal")

@@ -309,15 +309,24 @@ class SweepSource(Source):
 
     def _add(self, parameters: Mapping[str, Any], number: int | None = None) -> None:
         first = len(self.points) * len(self.planner.corpora) if number is None else number
-        trials = self.planner.trials(first, Arm(SWEEP), parameters, [self.spec.seed])
+        trials = self.planner.trials(first, self.planner.variant(Arm(SWEEP), parameters), self.spec.seed)
         point = Point(dict(parameters), trials)
         self.points.append(point)
         self.of.update({trial.number: point for trial in trials})
         self.queue.extend(trials)
 
     def _recall(self) -> None:
-        """Take up the points that earlier runs asked for, in their order."""
+        """Take up the points that earlier runs asked for, in their order; one whose torn record was removed is drawn."""
+        folds = len(self.planner.corpora)
         for trial in self.study.asked():
+            while len(self.points) < min(trial.number // folds, self.total):
+                try:
+                    parameters = self.chooser.propose(self.points)
+                except Waiting:  # a bisection comes to the same points again, by their results
+                    return
+                if parameters is None:
+                    return
+                self._add(parameters)
             if trial.number not in self.of and len(self.points) < self.total:
                 self._add(trial.parameters, trial.number)
 

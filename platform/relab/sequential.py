@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from relab.analysis import LEVEL, Interval, holm, p_value
 from relab.designs import FULL
@@ -99,7 +99,7 @@ class NullDistribution:
         """The |t| of each look from which on the sequential p-value is at most a level."""
         critical = math.exp(np.interp(math.log(max(level, self.p[0])), np.log(self.p), np.log(GRID)))
         critical *= min(1.0, level / self.p[0])
-        return np.array([stats.t.isf(critical * weight / 2, look - 1) for look, weight in _weighted(self.looks)])
+        return np.array([-special.stdtrit(look - 1, critical * weight / 2) for look, weight in _weighted(self.looks)])
 
 
 @functools.cache
@@ -120,7 +120,7 @@ def null_distribution(looks: Looks) -> NullDistribution:
     if not looks or looks[0] < 2 or any(later <= look for look, later in itertools.pairwise(looks)):
         raise ValueError(f"looks are increasing numbers of seeds, at least 2 each, not {list(looks)}")
     counts, weights = np.array(looks)[:, None], [weight for _, weight in _weighted(looks)]
-    crossed_at = [-stats.t.isf(GRID * weight / 2, look - 1) for look, weight in _weighted(looks)]
+    crossed_at = [special.stdtrit(look - 1, GRID * weight / 2) for look, weight in _weighted(looks)]
     looks_crossing, paths_crossing = np.zeros((2, len(GRID) + 1), dtype=np.int64)
     generator = np.random.default_rng(0)
     for _ in range(PATHS // CHUNK):
@@ -244,7 +244,7 @@ def _unless_given_up(standing: Standing, pairs: Pairs, looks: Looks, level: floa
         return replace(standing, outcome="all looks taken")
     if standing.p < level:
         return replace(standing, power=1.0)
-    t = stats.t.isf(p_value(pairs.first(standing.seeds).differences, pairs.largest) / 2, standing.seeds - 1)
+    t = -special.stdtrit(standing.seeds - 1, p_value(pairs.first(standing.seeds).differences, pairs.largest) / 2)
     power = float(predictive_power(t, standing.seeds, looks, level))
     if power < FUTILITY:
         return replace(standing, power=power, outcome="not shown at this budget", next_look=None)

@@ -37,7 +37,7 @@ def key(
     seed: int = SEED,
     opens_test: bool = False,
 ) -> str:
-    return trial_key(method, config, corpus, seed, opens_test=opens_test)
+    return trial_key(method, significant(config), corpus, seed, opens_test=opens_test)
 
 
 def config(**changes: Any) -> JointConfig:

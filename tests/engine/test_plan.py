@@ -66,7 +66,8 @@ def test_equal_configs_share_a_key_across_studies_and_ways_to_write_them() -> No
         TrainingSpec.model_validate(HEAD | {"base": {"encoder.layers": 3, "entities": {"crf": False}}}), METHOD, WHOLE
     ).trials
     without = plan(ablation(seeds=1), METHOD, WHOLE).trials[1]
-    drawn = Planner(sweep(), METHOD, WHOLE).trials(7, Arm(SWEEP), {"entities.crf": False}, [0])[0]
+    planner = Planner(sweep(), METHOD, WHOLE)
+    drawn = planner.trials(7, planner.variant(Arm(SWEEP), {"entities.crf": False}), 0)[0]
     assert written.key == without.key == drawn.key
     assert (drawn.number, drawn.parameters) == (7, {"entities.crf": False})
 

@@ -815,3 +815,15 @@ def test_a_corpus_of_another_shape_and_unknown_options_of_a_reader_are_mistakes(
     text = str(raised.value)
     assert "seeed" in text and "did you mean 'seed'?" in text
     assert "train" in text and "integer" in text
+
+
+def test_for_one_model_nothing_is_asked_of_what_a_spec_varies(file: Path) -> None:
+    ablation = HEAD + "seeds: {looks: [4, 6]}\ndesign: leave_one_out\ncomponents: [crf]\nclaims: [full > without crf]\n"
+    file.write_text(ablation, encoding="utf-8")
+    with pytest.raises(SpecError, match="off in the base already"):
+        load(str(file), {"entities.crf": "false"})
+    found = load(str(file), {"entities.crf": "false"}, single=True)
+    assert found.kind == "training" and found.base == {"entities": {"crf": False}} and found.all_seeds == (0,)
+    file.write_text(ablation + "claimed: []\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="7: claimed: no such key"):
+        load(str(file), single=True)

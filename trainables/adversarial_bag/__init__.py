@@ -1,20 +1,23 @@
-"""Adversarial training for relation extraction from bags of sentences (Wu, Bamman and Russell, EMNLP 2017)."""
+"""Adversarial training for relation extraction from bags of sentences (Wu, Bamman and Russell, EMNLP 2017).
+
+What trains it is imported when it trains: torch takes a second, which a plan or a report need not wait for.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from relab.corpus import Corpus
 from relab.method import Component, Method, Objective, Scores
-from relab.prepared import Prepared, Split
-from relab.trial import Checkpoint, Trial
 
-from trainables.adversarial_bag import loop
 from trainables.adversarial_bag.config import COMPONENTS, PRESETS, BagConfig
-from trainables.adversarial_bag.evaluation import evaluate
-from trainables.bags.data import BagDataConfig, prepare_bags
-from trainables.bags.evaluation import METRICS
-from trainables.corpora.mentions import Mention
+from trainables.bags.config import METRICS, BagDataConfig
+
+if TYPE_CHECKING:
+    from relab.corpus import Corpus
+    from relab.prepared import Prepared, Split
+    from relab.trial import Trial
+
+    from trainables.corpora.mentions import Mention
 
 
 class AdversarialBag(Method[BagConfig]):
@@ -35,16 +38,25 @@ class AdversarialBag(Method[BagConfig]):
     example: ClassVar[str] = "planted_bags"
     shares_training: ClassVar[bool] = True
 
-    def prepare(self, corpus: Corpus[Mention], data: BagDataConfig) -> Prepared:
+    def prepare(self, corpus: "Corpus[Mention]", data: BagDataConfig) -> "Prepared":
         """Index words, spans and labels, sorted by bag."""
+        from trainables.bags.data import prepare_bags
+
         return prepare_bags(corpus, data)
 
-    def train(self, config: BagConfig, data: Prepared, trial: Trial) -> None:
+    def train(self, config: BagConfig, data: "Prepared", trial: "Trial") -> None:
         """Train, perturbed or not; the epoch that is best on dev counts."""
-        loop.train(config, data, trial)
+        from trainables.adversarial_bag.loop import train
 
-    def evaluate(self, config: BagConfig, split: Split, weights: Path) -> Scores:
+        train(config, data, trial)
+
+    def evaluate(self, config: BagConfig, split: "Split", weights: Path) -> Scores:
         """Average precision and precision at recalls, with the curve and a table per relation."""
-        network = loop.build(config, split)
+        from relab.trial import Checkpoint
+
+        from trainables.adversarial_bag.evaluation import evaluate
+        from trainables.adversarial_bag.loop import build
+
+        network = build(config, split)
         network.load_state_dict(Checkpoint.load(weights).weights())
         return evaluate(network, split)

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from relab.fields import overlay
 from relab.method import Component, Config
 
-from trainables.bags.data import BagDataConfig
+from trainables.bags.config import BagDataConfig
 
 
 class WordConfig(Config):

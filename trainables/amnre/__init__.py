@@ -1,20 +1,22 @@
-"""Adversarial multi-lingual neural relation extraction (Wang, Han, Lin, Liu and Sun, COLING 2018)."""
+"""Adversarial multi-lingual neural relation extraction (Wang, Han, Lin, Liu and Sun, COLING 2018).
+
+What trains it is imported when it trains: torch takes a second, which a plan or a report need not wait for.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from relab.corpus import Corpus
 from relab.method import Component, Method, Objective, Scores
-from relab.prepared import Prepared, Split
-from relab.trial import Checkpoint, Trial
 
-from trainables.amnre import loop
 from trainables.amnre.config import COMPONENTS, PRESETS, AmnreConfig, DataConfig
-from trainables.amnre.evaluation import evaluate
-from trainables.bags.data import prepare_bags
-from trainables.corpora.mentions import Mention
+
+if TYPE_CHECKING:
+    from relab.corpus import Corpus
+    from relab.prepared import Prepared, Split
+    from relab.trial import Trial
+
+    from trainables.corpora.mentions import Mention
 
 
 class Amnre(Method[AmnreConfig]):
@@ -31,16 +33,26 @@ class Amnre(Method[AmnreConfig]):
     example: ClassVar[str] = "planted_bilingual"
     shares_training: ClassVar[bool] = True
 
-    def prepare(self, corpus: Corpus[Mention], data: DataConfig) -> Prepared:
+    def prepare(self, corpus: "Corpus[Mention]", data: DataConfig) -> "Prepared":
         """Index words, relations and languages; sort sentences by bag."""
+        from trainables.bags.data import prepare_bags
+
         return prepare_bags(corpus, data)
 
-    def train(self, config: AmnreConfig, data: Prepared, trial: Trial) -> None:
+    def train(self, config: AmnreConfig, data: "Prepared", trial: "Trial") -> None:
         """Alternate the three kinds of step for a number of epochs."""
-        loop.train(config, data, trial)
+        from trainables.amnre.loop import train
 
-    def evaluate(self, config: AmnreConfig, split: Split, weights: Path) -> Scores:
+        train(config, data, trial)
+
+    def evaluate(self, config: AmnreConfig, split: "Split", weights: Path) -> Scores:
         """Held-out scores of all languages together and of each alone, with a curve and a sample of vectors."""
-        network = loop.build(config, split)
+        import torch
+        from relab.trial import Checkpoint
+
+        from trainables.amnre.evaluation import evaluate
+        from trainables.amnre.loop import build
+
+        network = build(config, split)
         network.load_state_dict(Checkpoint.load(weights).weights())
         return evaluate(network, split, torch.device("cpu"))

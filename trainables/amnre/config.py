@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 from relab.method import Component, Config
 
-from trainables.bags.data import BagDataConfig
+from trainables.bags.config import BagDataConfig
 
 
 class DataConfig(BagDataConfig):

@@ -2,55 +2,21 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
 from relab.corpus import Corpus, WordVectors
-from relab.method import Config
 from relab.prepared import Prepared, Split
 from torch import Tensor
 
+from trainables.bags.config import BagDataConfig, WordChoice
 from trainables.batching import cut, padding
 from trainables.corpora.mentions import Mention, Mentions, by_column
 
 UNKNOWN, END, START = 0, 1, 2
 """The first rows of every word table. END follows the last token where a method wants it, and fills what is padding."""
 SPECIAL = 3
-
-
-class WordChoice(Config):
-    """Which words have a vector of their own."""
-
-    vocabulary: int | None = Field(None, ge=1)
-    """Only the first so many pre-trained vectors are used."""
-    other_words: Literal["unknown", "drawn"] = "unknown"
-    """A word without a pre-trained vector: the one vector for all unknown words, or a drawn one if train has it."""
-    min_count: int = Field(1, ge=1)
-    """How often train must have a word for it to get a drawn vector."""
-
-
-class BagDataConfig(WordChoice):
-    """What preparing a corpus of mentions depends on."""
-
-    bags: Literal["pair", "pair_relation"] = "pair"
-    """What a training bag is: all sentences of an entity pair, with a set of labels; or of a pair and a relation."""
-    evaluation_bags: Literal["pair", "pair_relation"] = "pair"
-    """The same for dev and test; with ``pair_relation`` a pair's other true relation counts as a false positive."""
-    max_tokens: int = Field(120, ge=1)
-    longer: Literal["exclude", "truncate"] = "exclude"
-    """Sentences of more than ``max_tokens`` tokens: left out, or cut off (their spans with them)."""
-    exclude_in_evaluation: bool = False
-    """Whether ``exclude`` holds for dev and test too; a pair without a sentence left then leaves the recall's
-    denominator. Off, such sentences are cut off instead."""
-    max_mentions: int = Field(500, ge=1)
-    """A larger bag is split; sentences in file order."""
-    chunks: Literal["partition", "overlap"] = "partition"
-    """How: into consecutive parts, or so that the last part is the last ``max_mentions`` ones, whatever overlaps."""
-    split_in_evaluation: bool = False
-    """Whether bags of dev and test are split too, which counts a pair and its positives several times."""
 
 
 def prepare_bags(corpus: Corpus[Mention], data: BagDataConfig) -> Prepared:

@@ -8,16 +8,10 @@ from relab.method import Scores
 from relab.prepared import Split
 from torch import Tensor
 
+from trainables.bags.config import METRICS, RECALLS
 from trainables.bags.data import Batch, bag_lengths, batch_of
 from trainables.metrics.held_out import by_relation, held_out
 
-RECALLS = (10, 20, 30, 40)
-"""In percent, as the tables of Wu et al. 2017 have them."""
-METRICS = (
-    "average_precision",
-    *(f"precision_at_{recall}" for recall in RECALLS),
-    *(f"interpolated_precision_at_{recall}" for recall in RECALLS),
-)
 TOKENS = 20_000
 """Of an evaluation batch, padding included, unless one bag alone has more."""
 TOP = 1000

@@ -11,7 +11,26 @@ from pydantic import Field, field_validator
 from relab.fields import overlay
 from relab.method import Component, Config
 
-from trainables.bio_multitask.data import PairDataConfig
+from trainables.bags.config import WordChoice
+from trainables.bio_multitask.extraction import ExtractionConfig
+
+ERRORS = ("missed", "spurious", "wrong_class")
+"""A relation taken for Other, Other taken for a relation, a relation taken for another."""
+METRICS = (
+    *("f1", "precision", "recall"),
+    *("macro_f1", "macro_precision", "macro_recall"),
+    *(f"{error}_share" for error in ERRORS),
+)
+
+
+class PairDataConfig(ExtractionConfig, WordChoice):
+    """What preparing a corpus of annotated sentences depends on."""
+
+    inside_tags: Literal["typed", "shared"] = "typed"
+    """Whether the tag of an entity's tokens after the first names its type. The paper's text reads "B_T" and "B_I"."""
+    min_count: int = Field(2, ge=1)
+    """How often train must have a word for it to get a vector; the others share one. Not stated; at 1 the vector that
+    dev's unknown words get is never trained."""
 
 
 class WordConfig(Config):

@@ -2,34 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
 from relab.corpus import Corpus
 from relab.prepared import Prepared, Split
 from torch import Tensor
 
-from trainables.bags.data import END, WordChoice, word_rows
+from trainables.bags.data import END, word_rows
 from trainables.batching import cut, padding
-from trainables.bio_multitask.extraction import COUNTS, ExtractionConfig, entity_types, extract
+from trainables.bio_multitask.config import PairDataConfig
+from trainables.bio_multitask.extraction import COUNTS, entity_types, extract
 from trainables.corpora.sentences import NO_RELATION, AnnotatedSentence, Entity
 
 TEXT = "text"
 """What the one word table of the corpus is called."""
 OUTSIDE = 0
-
-
-class PairDataConfig(ExtractionConfig, WordChoice):
-    """What preparing a corpus of annotated sentences depends on."""
-
-    inside_tags: Literal["typed", "shared"] = "typed"
-    """Whether the tag of an entity's tokens after the first names its type. The paper's text reads "B_T" and "B_I"."""
-    min_count: int = Field(2, ge=1)
-    """How often train must have a word for it to get a vector; the others share one. Not stated; at 1 the vector that
-    dev's unknown words get is never trained."""
 
 
 def prepare_pairs(corpus: Corpus[AnnotatedSentence], data: PairDataConfig) -> Prepared:

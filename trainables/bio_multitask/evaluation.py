@@ -8,17 +8,11 @@ from relab.method import Scores
 from relab.prepared import Split
 from torch import Tensor
 
+from trainables.bio_multitask.config import ERRORS, METRICS
 from trainables.bio_multitask.data import batches
 from trainables.bio_multitask.model import PairNetwork
 from trainables.metrics.sentence_classification import Agreement, agreement, by_relation
 
-ERRORS = ("missed", "spurious", "wrong_class")
-"""A relation taken for Other, Other taken for a relation, a relation taken for another."""
-METRICS = (
-    *("f1", "precision", "recall"),
-    *("macro_f1", "macro_precision", "macro_recall"),
-    *(f"{error}_share" for error in ERRORS),
-)
 BATCH = 256
 
 

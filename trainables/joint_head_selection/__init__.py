@@ -1,20 +1,23 @@
-"""Adversarial training for multi-context joint entity and relation extraction (Bekoulis et al., EMNLP 2018)."""
+"""Adversarial training for multi-context joint entity and relation extraction (Bekoulis et al., EMNLP 2018).
+
+What trains it is imported when it trains: torch takes a second, which a plan or a report need not wait for.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from relab.corpus import Corpus
 from relab.method import Component, Method, Objective, Scores
-from relab.prepared import Prepared, Split
-from relab.trial import Checkpoint, Trial
 
-from trainables.corpora.tagged import TaggedSentence
-from trainables.joint_head_selection import data as preparation
-from trainables.joint_head_selection import loop
-from trainables.joint_head_selection.config import COMPONENTS, PRESETS, DataConfig, JointConfig
-from trainables.joint_head_selection.evaluation import METRICS, evaluate
+from trainables.joint_head_selection.config import COMPONENTS, METRICS, PRESETS, DataConfig, JointConfig
 from trainables.metrics.joint_extraction import scores_of_sums
+
+if TYPE_CHECKING:
+    from relab.corpus import Corpus
+    from relab.prepared import Prepared, Split
+    from relab.trial import Trial
+
+    from trainables.corpora.tagged import TaggedSentence
 
 
 class JointHeadSelection(Method[JointConfig]):
@@ -31,20 +34,29 @@ class JointHeadSelection(Method[JointConfig]):
     example: ClassVar[str] = "planted_joint"
     shares_training: ClassVar[bool] = True
 
-    def prepare(self, corpus: Corpus[TaggedSentence], data: DataConfig) -> Prepared:
+    def prepare(self, corpus: "Corpus[TaggedSentence]", data: DataConfig) -> "Prepared":
         """Index words, characters, tags and arcs."""
-        return preparation.prepare(corpus, data)
+        from trainables.joint_head_selection.data import prepare
 
-    def train(self, config: JointConfig, data: Prepared, trial: Trial) -> None:
+        return prepare(corpus, data)
+
+    def train(self, config: JointConfig, data: "Prepared", trial: "Trial") -> None:
         """Train with early stopping on dev."""
-        loop.train(config, data, trial)
+        from trainables.joint_head_selection.loop import train
+
+        train(config, data, trial)
 
     def scores_of_counts(self, counts: Mapping[str, Any]) -> Mapping[str, Any]:
         """The F1 scores of strict and boundaries; those of relaxed are averages over types."""
         return scores_of_sums(counts)
 
-    def evaluate(self, config: JointConfig, split: Split, weights: Path) -> Scores:
+    def evaluate(self, config: JointConfig, split: "Split", weights: Path) -> Scores:
         """Strict, boundaries or relaxed scores, with a table per type and one of counts per sentence."""
-        network = loop.build(config, split)
+        from relab.trial import Checkpoint
+
+        from trainables.joint_head_selection.evaluation import evaluate
+        from trainables.joint_head_selection.loop import build
+
+        network = build(config, split)
         network.load_state_dict(Checkpoint.load(weights).weights())
         return evaluate(network, config, split, split.shared)

@@ -12,6 +12,16 @@ from relab.method import Component, Config
 
 Rate = Field(ge=0, lt=1)
 
+METRICS = (
+    "overall_f1",
+    "entity_f1",
+    "entity_precision",
+    "entity_recall",
+    "relation_f1",
+    "relation_precision",
+    "relation_recall",
+)
+
 
 class DataConfig(Config):
     """What preparing a corpus depends on."""

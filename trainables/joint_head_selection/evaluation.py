@@ -9,20 +9,11 @@ from relab.prepared import Split
 from torch import Tensor
 
 from trainables.corpora.five_column import entities
-from trainables.joint_head_selection.config import JointConfig
+from trainables.joint_head_selection.config import METRICS, JointConfig
 from trainables.joint_head_selection.data import NO_RELATION, OUTSIDE, arcs_of, batch_of, sizes
 from trainables.joint_head_selection.model import JointNetwork
 from trainables.metrics.joint_extraction import Arc, Counts, JointScores, Sentence, boundaries, relaxed, strict
 
-METRICS = (
-    "overall_f1",
-    "entity_f1",
-    "entity_precision",
-    "entity_recall",
-    "relation_f1",
-    "relation_precision",
-    "relation_recall",
-)
 EVALUATION_BATCH = 32
 
 

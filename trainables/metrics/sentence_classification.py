@@ -5,11 +5,12 @@ Labels are numbers, and 0 is NA, which counts neither as an answer nor as someth
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NA = 0
 
@@ -37,7 +38,7 @@ class Agreement:
         return 2 * self.right / (self.given + self.wanted) if self.right else 0.0
 
 
-def agreement(gold: Tensor, predicted: Tensor) -> Agreement:
+def agreement(gold: "Tensor", predicted: "Tensor") -> Agreement:
     """Micro-averaged over the labels of sentences [N], without NA on either side (test S5)."""
     right = (gold == predicted) & (gold != NA)
     return Agreement(int(right.sum()), int((predicted != NA).sum()), int((gold != NA).sum()))
@@ -49,15 +50,15 @@ def agreement_of_sums(counts: Mapping[str, Any]) -> dict[str, Any]:
     return {"f1": 2 * counts["right"] / np.maximum(answers, 1)}
 
 
-def by_relation(gold: Tensor, predicted: Tensor, relations: int) -> list[Agreement]:
+def by_relation(gold: "Tensor", predicted: "Tensor", relations: int) -> list[Agreement]:
     """The same for each relation by itself, NA included."""
-    right = torch.bincount(gold[gold == predicted], minlength=relations).tolist()
-    given = torch.bincount(predicted, minlength=relations).tolist()
-    wanted = torch.bincount(gold, minlength=relations).tolist()
+    right = gold[gold == predicted].bincount(minlength=relations).tolist()
+    given = predicted.bincount(minlength=relations).tolist()
+    wanted = gold.bincount(minlength=relations).tolist()
     return [Agreement(*counts) for counts in zip(right, given, wanted, strict=True)]
 
 
-def noise_filter(labels: Tensor, clean: Tensor, flagged: Tensor) -> Agreement:
+def noise_filter(labels: "Tensor", clean: "Tensor", flagged: "Tensor") -> Agreement:
     """How well ``flagged`` [N] finds the sentences whose label is not the true one (test S6).
 
     Only labels other than NA can be flagged, and marks of noise on NA are cleared (code). With every sentence flagged
@@ -68,7 +69,7 @@ def noise_filter(labels: Tensor, clean: Tensor, flagged: Tensor) -> Agreement:
     return Agreement(int((noisy & found).sum()), int(found.sum()), int(noisy.sum()))
 
 
-def relabelling(labels: Tensor, clean: Tensor, refined: Tensor) -> Agreement:
+def relabelling(labels: "Tensor", clean: "Tensor", refined: "Tensor") -> Agreement:
     """How often a new label is the true one, and how many noisy labels got it.
 
     What became NA or was dropped is no answer. To be found are the noisy labels whose truth is a relation; neither

@@ -11,7 +11,18 @@ from pydantic import Field, model_validator
 from relab.fields import overlay
 from relab.method import Component, Config
 
-from trainables.sentences.data import SentenceDataConfig
+from trainables.sentences.config import SentenceDataConfig
+
+METRICS = ("precision", "recall", "f1")
+QUALITY = (
+    "filter_precision",
+    "filter_recall",
+    "filter_f1",
+    "flag_everything_f1",
+    "relabel_precision",
+    "relabel_recall",
+)
+"""Of a filtering. ``flag_everything`` is the filter that takes every label but NA for noise (test S6)."""
 
 
 class WordConfig(Config):

@@ -8,10 +8,9 @@ from torch import Tensor
 
 from trainables.layers.noise import NO_NOISE
 from trainables.metrics.sentence_classification import NA, agreement, by_relation
+from trainables.sent.config import METRICS
 from trainables.sent.model import SentenceNetwork
 from trainables.sentences.data import evaluation_batches
-
-METRICS = ("precision", "recall", "f1")
 
 
 @torch.no_grad()

@@ -19,8 +19,8 @@ from trainables.checkpoints import checkpoint_of, restore
 from trainables.layers.initialisation import Draw, constant, initialise, normal, uniform
 from trainables.layers.noise import Noise, of_rows
 from trainables.metrics.sentence_classification import agreement
-from trainables.sent.config import SentConfig
-from trainables.sent.evaluation import METRICS, evaluate, probabilities
+from trainables.sent.config import METRICS, SentConfig
+from trainables.sent.evaluation import evaluate, probabilities
 from trainables.sent.filtering import DROPPED, Refined, refine, thresholds_of
 from trainables.sent.model import SentenceNetwork, complementary_labels, negative_loss, positive_loss
 from trainables.sent.record import NOISE, UNKNOWN_QUALITY, Record, flagged_labels, quality, quality_on_noise_split

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.bags.data import SPECIAL
 from trainables.metrics.sentence_classification import NA, Agreement, noise_filter, relabelling
-from trainables.sent.config import FilterConfig
+from trainables.sent.config import QUALITY, FilterConfig
 from trainables.sent.filtering import DROPPED, Refined, Thresholds, flagged_by, thresholds_of
 from trainables.sentences.data import TEXT
 
@@ -18,15 +18,6 @@ BINS = 20
 """Of a histogram of probabilities, from 0 to 1."""
 NOISE = "noise"
 """A split of sentences that were annotated by hand, in which the filter alone is measured."""
-QUALITY = (
-    "filter_precision",
-    "filter_recall",
-    "filter_f1",
-    "flag_everything_f1",
-    "relabel_precision",
-    "relabel_recall",
-)
-"""Of a filtering. ``flag_everything`` is the filter that takes every label but NA for noise (test S6)."""
 UNKNOWN_QUALITY = dict.fromkeys(QUALITY, 0.0)
 """Where a corpus does not know its noise."""
 

@@ -2,20 +2,19 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
 from relab.corpus import Corpus
 from relab.errors import RequestError
 from relab.prepared import Prepared, Split
 from torch import Tensor
 
-from trainables.bags.data import END, WordChoice, word_rows
+from trainables.bags.data import END, word_rows
 from trainables.batching import cut, padding
 from trainables.corpora.sentences import NO_RELATION, LabelledSentence
+from trainables.sentences.config import SentenceDataConfig
 from trainables.sentences.pretrained import Pretrained
 
 TEXT = "text"
@@ -23,22 +22,6 @@ TEXT = "text"
 UNKNOWN_TAG = 0
 TOKENS = 20_000
 """Of an evaluation batch, padding included, unless one sentence alone has more."""
-
-
-class SentenceDataConfig(WordChoice):
-    """What preparing a corpus of labelled sentences depends on."""
-
-    max_tokens: int = Field(256, ge=1)
-    """Longer sentences are left out of train. Code: 256 for NYT, 100 for TACRED; distances are clipped there."""
-    exclude_in_evaluation: bool = False
-    """Whether they are left out of the other splits too (code), and so out of the recall's denominator."""
-    lower: bool = True
-    """Words in lower case. Code: for NYT, not for TACRED."""
-    encoder: str | None = None
-    """A folder or a hub's name of an encoder that ``transformers`` loads. What it holds is not looked at when prepared
-    corpora are cached: another encoder needs another name."""
-    encoder_as: Literal["vectors", "pieces"] = "vectors"
-    """What is prepared for it: its frozen vectors of all words, or word pieces, for an encoder that is trained."""
 
 
 def prepare_sentences(corpus: Corpus[LabelledSentence], data: SentenceDataConfig) -> Prepared:

@@ -13,6 +13,8 @@ from relab.errors import ClaimRefuted, RequestError
 if TYPE_CHECKING:
     from relab.records import StudyStore
 
+SUBMITTED = "RELAB_SUBMITTED"
+"""A variable of the jobs of `relab submit`."""
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="A YAML file, or the name of a shipped spec.")]
 CorpusOption = Annotated[
     list[str] | None,

@@ -1,5 +1,6 @@
 """`relab plan`, `train`, `sweep` and `ablate`: from a spec to its results."""
 
+import os
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from relab.cli.options import (
     DEFAULT_STORE,
+    SUBMITTED,
     CorpusOption,
     JsonOption,
     SetOption,
@@ -59,7 +61,6 @@ def plan(
     from relab.methods import find_method
     from relab.records import Store
     from relab.running.data import Data
-    from relab.tuning import settle, standing
 
     loaded = _load(spec, changes, trials=trials, seeds=seeds, study=study)
     method, records = find_method(loaded.method), Store(store)
@@ -68,6 +69,8 @@ def plan(
         shown, rendered = _planned(loaded, data)
         answer(shown, rendered, as_json=as_json)
         return
+    from relab.tuning import settle, standing
+
     searches = [standing(search, method, data.fingerprints(), records) for search in loaded.searches(method)]
     lines = [Text(str(search)) for search in searches]
     settled = settle(loaded, method, data.fingerprints(), records)
@@ -115,7 +118,7 @@ def train(
     """Train one model: a spec's base configuration, its first seed."""
     from relab.running.single import train_one
 
-    loaded = _load(spec, changes, study=study)
+    loaded = _load(spec, changes, study=study, single=True)
     console = standard_error()
     result = train_one(loaded, store, paths(corpus), console, here=here)
     scores = Text("\n".join(f"{name:28} {value:.4f}" for name, value in sorted(result.scores.items())))
@@ -198,16 +201,16 @@ def _run(spec: Spec, corpus: list[str] | None, store: Path, slots: int | None, *
     outcome = run(spec, Options(store, paths(corpus), slots, failed=failed, console=console))
     answer(study_data(outcome.study), *study_tables(outcome.study), as_json=as_json)
     again = "" if store == DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
+    here = SUBMITTED not in os.environ  # else `relab submit` says what comes next: the store is the cluster's
     if outcome.interrupted:
+        where = f" Where it is: relab status {outcome.study.name}{again}" if here else ""
+        console.print(f"\nInterrupted. The same command goes on from here.{where}", soft_wrap=True)
+        raise typer.Exit(130)
+    if here:
         console.print(
-            f"\nInterrupted. The same command goes on from here. Where it is: relab status {outcome.study.name}{again}",
+            f"\nCompare in MLflow:  relab ui {spec.name}{again}\nWrite the report:   relab report {spec.name}{again}",
             soft_wrap=True,
         )
-        raise typer.Exit(130)
-    console.print(
-        f"\nCompare in MLflow:  relab ui {spec.name}{again}\nWrite the report:   relab report {spec.name}{again}",
-        soft_wrap=True,
-    )
     if outcome.failed:
         raise RelabError(
             f"{outcome.failed} of the trials failed; the same command tries them again, with --failed nothing else"

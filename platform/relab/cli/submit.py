@@ -13,6 +13,7 @@ from rich.text import Text
 
 from relab.cli.options import (
     DEFAULT_STORE,
+    SUBMITTED,
     FromOption,
     JsonOption,
     SetOption,
@@ -170,7 +171,7 @@ def _submit(
     from relab.spec.reading import find_spec
 
     console, file = standard_error(), find_spec(argument)
-    variables = {**mlflow_variables(), **_there(store), "COLUMNS": str(console.width)}
+    variables = {**mlflow_variables(), **_there(store), "COLUMNS": str(console.width), SUBMITTED: "1"}
     with parcel(spec, file) as packed:
         console.print(f"to send: {packed}, {file.name}", soft_wrap=True)
         cluster = Cluster()

@@ -60,16 +60,18 @@ def pictures(study: StudyStore) -> list[Picture]:
         caption = f"`{shown}` by `{field}`: the mean over the seeds, its 95 % interval."
         found.append(Picture(f"by-{field}", caption, partial(scores_by_setting, study, field)))
     for table in study.table_names():
-        if table.endswith(by_recall.SUFFIX) and by_recall.seed_precisions(study.table(table)):
-            split = table.removesuffix(by_recall.SUFFIX)
-            seen = "the mean over the seeds of the precision where a recall is first reached, its 95 % interval."
-            caption = f"Precision by recall on {split}: {seen}"
-            found.append(Picture(table, caption, partial(precision_recall, study, table)))
-        if table.endswith(on_a_plane.SUFFIX) and on_a_plane.panels(on_a_plane.first_seeds(study, table)):
-            split = table.removesuffix(on_a_plane.SUFFIX)
-            caption = f"Vectors of sentences on {split}: t-SNE, the first seed of each arm."
-            found.append(Picture(table, caption, partial(vector_maps, study, table)))
-        if phases := _phases(study, table):
+        if table.endswith(by_recall.SUFFIX):
+            if by_recall.seed_precisions(study.table(table)):
+                split = table.removesuffix(by_recall.SUFFIX)
+                seen = "the mean over the seeds of the precision where a recall is first reached, its 95 % interval."
+                caption = f"Precision by recall on {split}: {seen}"
+                found.append(Picture(table, caption, partial(precision_recall, study, table)))
+        elif table.endswith(on_a_plane.SUFFIX):
+            if on_a_plane.panels(on_a_plane.first_seeds(study, table)):
+                split = table.removesuffix(on_a_plane.SUFFIX)
+                caption = f"Vectors of sentences on {split}: t-SNE, the first seed of each arm."
+                found.append(Picture(table, caption, partial(vector_maps, study, table)))
+        elif phases := _phases(study, table):
             found.append(phases)
     return found
 

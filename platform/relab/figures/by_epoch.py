@@ -2,12 +2,13 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from relab.designs import FULL
@@ -129,12 +130,18 @@ def smoothed(curve: Curve) -> Vector:
     Without reweighting of outliers: an epoch in which training collapses is a result. The smooth is then linear in the
     values, so that the mean of smoothed curves is the smoothed mean. Too short a curve stays as it is.
     """
-    count = len(curve.values)
-    if count < FEWEST:
+    if len(curve.values) < FEWEST:
         return curve.values
     lowess = needed("statsmodels.nonparametric.smoothers_lowess").lowess
+    return cast(Vector, _smoother(lowess, tuple(curve.epochs)) @ curve.values)
+
+
+@functools.lru_cache
+def _smoother(lowess: Callable[..., Vector], epochs: tuple[float, ...]) -> npt.NDArray[np.float64]:
+    """[epochs, epochs]: LOWESS without reweighting as the matrix that it is, one for all curves of these epochs."""
+    count = len(epochs)
     fraction = min(1.0, max(FRACTION, FEWEST / count))
-    return cast(Vector, lowess(curve.values, curve.epochs, frac=fraction, it=0, return_sorted=False))
+    return np.stack([lowess(unit, epochs, frac=fraction, it=0, return_sorted=False) for unit in np.eye(count)], 1)
 
 
 def trend(curves: Sequence[Curve]) -> Band:

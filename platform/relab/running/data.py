@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relab.corpora import read_corpus, read_vectors
 from relab.corpus import Corpus, digest
 from relab.errors import RequestError, StoreError, out_of_space
 from relab.method import Method
 from relab.plan import Fold, PlannedTrial
-from relab.prepared import Prepared
 from relab.records import Store
 from relab.spec import Spec
+
+if TYPE_CHECKING:
+    from relab.prepared import Prepared
 
 SMOKE_ITEMS = 64
 """Items of each split that a smoke run sees."""

@@ -52,6 +52,7 @@ def load(
     trials: int | None = None,
     seeds: int | None = None,
     study: str | None = None,
+    single: bool = False,
 ) -> Spec:
     """Read and validate a spec: a file, or the name of a shipped one.
 
@@ -61,6 +62,8 @@ def load(
         trials: of a search, in place of ``budget.trials``.
         seeds: of an ablation, in place of ``seeds``.
         study: name of the study, in place of the file's stem.
+        single: the base configuration alone. What the spec varies is not looked at: an arm may differ in nothing from a
+            base that ``changes`` have changed.
 
     Raises:
         NotFound: no such spec.
@@ -73,6 +76,10 @@ def load(
     for name, value in (("budget.trials", trials), ("seeds", seeds)):
         if value is not None:
             put(source, name, value)
+    if single:
+        adaptive = {"seeds"} if isinstance(source.values.get("seeds"), Mapping) else set()
+        for name in (keys - TrainingSpec.model_fields.keys()) | adaptive:
+            source.values.pop(name, None)
     problems = Problems(source)
     spec = check_form(source.values, problems)
     method = check_names(source.values, problems)

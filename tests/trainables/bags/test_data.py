@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from relab.corpus import Corpus, WordVectors
 from relab.prepared import Prepared, Split
 
+from trainables.bags.config import BagDataConfig
 from trainables.bags.data import (
     END,
     SPECIAL,
     UNKNOWN,
-    BagDataConfig,
     bag_lengths,
     batch_of,
     batches,

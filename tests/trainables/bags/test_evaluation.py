@@ -6,8 +6,9 @@ from relab.corpus import Corpus
 from relab.prepared import Split
 
 from trainables.bags import evaluation
-from trainables.bags.data import BagDataConfig, prepare_bags
-from trainables.bags.evaluation import METRICS, evaluation_batches, gold_of, scored
+from trainables.bags.config import METRICS, BagDataConfig
+from trainables.bags.data import prepare_bags
+from trainables.bags.evaluation import evaluation_batches, gold_of, scored
 from trainables.corpora.mentions import Mention
 
 

@@ -11,8 +11,8 @@ from relab.corpus import Corpus
 from relab.prepared import Prepared
 from torch import Tensor
 
-from trainables.bio_multitask.config import PairConfig
-from trainables.bio_multitask.data import PairDataConfig, batch_of, batches, prepare_pairs, tagged
+from trainables.bio_multitask.config import PairConfig, PairDataConfig
+from trainables.bio_multitask.data import batch_of, batches, prepare_pairs, tagged
 from trainables.bio_multitask.extraction import COUNTS
 from trainables.corpora.sentences import AnnotatedSentence, Entity
 

@@ -10,8 +10,8 @@ from relab.prepared import Prepared, Split
 from relab.trial import Trial
 
 from trainables.bio_multitask import evaluation
-from trainables.bio_multitask.config import PairConfig
-from trainables.bio_multitask.evaluation import METRICS, evaluate, predictions
+from trainables.bio_multitask.config import METRICS, PairConfig
+from trainables.bio_multitask.evaluation import evaluate, predictions
 from trainables.bio_multitask.loop import build
 from trainables.bio_multitask.model import PairNetwork
 

@@ -11,9 +11,9 @@ from relab.trial import Trial
 
 from trainables.corpora.five_column import entities
 from trainables.corpora.tagged import TaggedSentence
-from trainables.joint_head_selection.config import DataConfig, JointConfig
+from trainables.joint_head_selection.config import METRICS, DataConfig, JointConfig
 from trainables.joint_head_selection.data import prepare
-from trainables.joint_head_selection.evaluation import METRICS, evaluate, predictions
+from trainables.joint_head_selection.evaluation import evaluate, predictions
 from trainables.joint_head_selection.loop import build
 from trainables.joint_head_selection.model import JointNetwork
 from trainables.metrics.joint_extraction import Sentence, boundaries, relaxed, strict

@@ -10,10 +10,10 @@ from relab.trial import Trial
 from torch import Tensor
 
 from trainables.metrics.sentence_classification import noise_filter
-from trainables.sent.config import FilterConfig, SentConfig
+from trainables.sent.config import QUALITY, FilterConfig, SentConfig
 from trainables.sent.filtering import Refined, Thresholds
 from trainables.sent.loop import train
-from trainables.sent.record import QUALITY, Record, filter_quality, flagged_labels, quality, quality_on_noise_split
+from trainables.sent.record import Record, filter_quality, flagged_labels, quality, quality_on_noise_split
 
 NAMES = ("NA", "a", "b")
 

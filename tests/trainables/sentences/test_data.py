@@ -14,8 +14,8 @@ from relab.prepared import Split
 from trainables.bags.data import END, SPECIAL, UNKNOWN
 from trainables.corpora.sentences import LabelledSentence
 from trainables.sentences import data as module
+from trainables.sentences.config import SentenceDataConfig
 from trainables.sentences.data import (
-    SentenceDataConfig,
     batch_of,
     batches,
     evaluation_batches,

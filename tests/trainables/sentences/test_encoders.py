@@ -9,7 +9,8 @@ from relab.corpus import Corpus
 from trainables.bags.encoders import PositionEmbedding
 from trainables.corpora.sentences import LabelledSentence
 from trainables.layers.noise import NO_NOISE
-from trainables.sentences.data import Batch, SentenceDataConfig, batch_of, prepare_sentences
+from trainables.sentences.config import SentenceDataConfig
+from trainables.sentences.data import Batch, batch_of, prepare_sentences
 from trainables.sentences.encoders import AttentionLSTM, EntityPooledLSTM
 
 CPU = torch.device("cpu")
