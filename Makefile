@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-cluster test-fast fuzz lint lock clean
+.PHONY: demo test test-cluster test-fast faults fuzz lint lock clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "relab needs Python 3.11 or newer, not " + sys.version'
@@ -26,6 +26,11 @@ test-cluster: $(STAMP)
 
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -m 'not ray and not group and not cluster'
+
+# Each fault of docs/faults.md on a small study, and its numbers there.
+faults: $(STAMP)
+	RELAB_FAULTS=benchmarks/results/faults.json $(BIN)/python -m pytest tests/faults/test_faults.py
+	$(BIN)/python -m tests.faults.table
 
 # Damaged files for every reader, as in the tests, and fifty times as many.
 fuzz: $(STAMP)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.kill_driver --kills 20
 
-Writes ``benchmarks/results/kill_driver.json``. The test of the same name does it with fewer kills.
+Writes ``benchmarks/results/kill_driver.json``. `tests/faults` has one kill as a test.
 """
 
 import argparse

@@ -19,6 +19,7 @@ def run(
     changes: Mapping[str, Any] | None = None,
     store: "str | PathLike[str]" = STORE,
     slots: int | None = None,
+    failed: bool = False,
 ) -> "StudyStore":
     """Run a study, or go on with it: what ``relab sweep`` and ``relab ablate`` do.
 
@@ -28,6 +29,7 @@ def run(
         changes: keys of the spec, dotted, and their values (``--set``).
         store: the folder with all trials and studies.
         slots: at most so many trials at once.
+        failed: train again what has failed, and nothing else (``--failed``).
 
     Raises:
         RelabError: what a user can act on; see ``relab.errors``.
@@ -41,7 +43,7 @@ def run(
 
     given = {name: Path(path) for name, path in (corpora or {}).items()}
     texts = {name: json.dumps(value) for name, value in (changes or {}).items()}
-    return run_study(load(str(spec), texts), Options(Path(store), given, slots)).study
+    return run_study(load(str(spec), texts), Options(Path(store), given, slots, failed=failed)).study
 
 
 def study(name: str, store: "str | PathLike[str]" = STORE) -> "StudyStore":

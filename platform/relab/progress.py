@@ -48,8 +48,8 @@ def _short(value: object) -> str:
 class Progress:
     """A listener that draws. As tall as there are slots, however many trials a study has."""
 
-    def __init__(self, title: str, total: int | None, objective: Objective, slots: int, console: Console) -> None:
-        self.title, self.total, self.objective, self.slots, self.console = title, total, objective, slots, console
+    def __init__(self, title: str, total: int | None, objective: Objective, console: Console) -> None:
+        self.title, self.total, self.objective, self.console = title, total, objective, console
         self.trained = self.kept = self.pruned = 0
         self.failed: set[str] = set()
         self.best: tuple[float, PlannedTrial] | None = None
@@ -102,12 +102,12 @@ class Progress:
         return self.trained + self.kept + len(self.failed)
 
     def left(self) -> float | None:
-        """Seconds to the end, from the mean of what was trained in this run."""
+        """Seconds to the end, from the mean of what was trained in this run, with as many at once as there are now."""
         if self.total is None or not self.seconds:
             return None
         mean = sum(self.seconds) / len(self.seconds)
         spent = sum(min(time.monotonic() - since, mean) for *_, since in self.running.values())
-        return max(0.0, (self.total - self.done) * mean - spent) / self.slots
+        return max(0.0, (self.total - self.done) * mean - spent) / max(1, len(self.running))
 
     def _counts(self) -> Text:
         of = f"/{self.total}" if self.total is not None else ""

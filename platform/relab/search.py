@@ -307,8 +307,8 @@ class SweepSource(Source):
         if self.pruner is not None:
             self.pruner.ended(trial.key, point.value(self.objective), pruned=point.pruned)
 
-    def _add(self, parameters: Mapping[str, Any], number: int | None = None) -> None:
-        first = len(self.points) * len(self.planner.corpora) if number is None else number
+    def _add(self, parameters: Mapping[str, Any]) -> None:
+        first = len(self.points) * len(self.planner.corpora)
         trials = self.planner.trials(first, self.planner.variant(Arm(SWEEP), parameters), self.spec.seed)
         point = Point(dict(parameters), trials)
         self.points.append(point)
@@ -316,7 +316,7 @@ class SweepSource(Source):
         self.queue.extend(trials)
 
     def _recall(self) -> None:
-        """Take up the points that earlier runs asked for, in their order; one whose torn record was removed is drawn."""
+        """Take up the points that earlier runs asked for, in their order; where a record was removed, draw again."""
         folds = len(self.planner.corpora)
         for trial in self.study.asked():
             while len(self.points) < min(trial.number // folds, self.total):
@@ -328,7 +328,7 @@ class SweepSource(Source):
                     return
                 self._add(parameters)
             if trial.number not in self.of and len(self.points) < self.total:
-                self._add(trial.parameters, trial.number)
+                self._add(trial.parameters)
 
     def _replay(self, trial: PlannedTrial) -> None:
         """Tell the pruner what a trial of an earlier run reported."""

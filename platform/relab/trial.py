@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +18,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from relab.corpus import digest
-from relab.errors import StoreError
+from relab.errors import RelabError, StoreError
 from relab.exchange import Exchange
 
-TENSORS, STATE = "tensors.safetensors", "state.json"
+TENSORS, STATE, ATTEMPT = "tensors.safetensors", "state.json", "attempt"
 
 
 def _beside(folder: Path) -> tuple[Path, Path]:
@@ -33,7 +34,12 @@ TORN = (OSError, ValueError, LookupError, TypeError, RecursionError, SafetensorE
 
 
 def _torn(folder: Path, error: Exception) -> StoreError:
-    return StoreError(f"{folder} is torn: {str(error)[:200]!r}. Remove it: the trial then begins anew.")
+    # the folder of both: a trial that goes on from the last one never comes to the best epoch's weights again
+    return StoreError(f"{folder} is torn: {str(error)[:200]!r}. Remove {folder.parent}: the trial then begins anew.")
+
+
+class Superseded(RelabError):
+    """Another worker trains this trial by now."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,7 @@ class Trial:
         rank: int = 0,
         world_size: int = 1,
         checkpoint_seconds: float = 10.0,
+        leaving: Callable[[], bool] | None = None,
     ) -> None:
         self.folder, self.seed, self.device = folder, seed, device
         self.rank, self.world_size = rank, world_size
@@ -119,7 +126,8 @@ class Trial:
         self.best: int | None = None
         self.concluded = False
         self._on_report = on_report
-        self._checkpoint_seconds = checkpoint_seconds
+        self._checkpoint_seconds, self._leaving = checkpoint_seconds, leaving
+        self._attempt = ""
         self._last_saved = self._started = time.monotonic()
         self._seconds_before = 0.0
         self._latest: Callable[[], Checkpoint] | None = None
@@ -146,10 +154,12 @@ class Trial:
         """Hand over one epoch's metrics, with the state after it.
 
         ``checkpoint`` is called only when the state is to be written: for the best epoch so far (the method decides
-        which that is, and the trial's scores are that epoch's), and otherwise every ``checkpoint_seconds``.
+        which that is, and the trial's scores are that epoch's), and otherwise every ``checkpoint_seconds``; with each
+        report once a worker's machine is ``leaving``.
 
         Raises:
             FloatingPointError: a metric is not a finite number.
+            Superseded: another attempt has claimed the trial.
         """
         for name, value in metrics.items():
             if not math.isfinite(value):
@@ -158,15 +168,24 @@ class Trial:
         if best:
             self.best = len(self.history) - 1
         self._latest = checkpoint
-        due = time.monotonic() - self._last_saved >= self._checkpoint_seconds
+        due = self._due()
         if self.rank == 0 and (best or due):
             state = checkpoint()
             if best:
-                state.save(self.best_folder, self._kept())
+                self._write(state, self.best_folder)
             if due:
-                state.save(self.last_folder, self._kept())
-                self._last_saved = time.monotonic()
+                self._write(state, self.last_folder)
         self._on_report(len(self.history), metrics)
+
+    def claim(self) -> None:
+        """Be the one attempt that writes the trial's state; the engine calls this before it trains.
+
+        An earlier one may run on where it was taken for lost, on a machine that the network was cut from: it ends with
+        its next checkpoint.
+        """
+        self._attempt = uuid.uuid4().hex
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / ATTEMPT).write_text(self._attempt)  # in place: NFS looks again at a file that is opened
 
     def resume(self) -> Checkpoint | None:
         """The last checkpoint of an earlier attempt, or None to begin; call it once, before the first epoch."""
@@ -181,20 +200,19 @@ class Trial:
     def save(self, checkpoint: Callable[[], Checkpoint]) -> None:
         """Keep the state between reports, in a part of a loop that has nothing to report."""
         self._latest = checkpoint
-        if self.rank == 0 and time.monotonic() - self._last_saved >= self._checkpoint_seconds:
-            checkpoint().save(self.last_folder, self._kept())
-            self._last_saved = time.monotonic()
+        if self._due() and self.rank == 0:
+            self._write(checkpoint(), self.last_folder)
 
     def conclude(self, checkpoint: Callable[[], Checkpoint]) -> None:
         """Let these weights count in place of the best epoch's; the scores stay the best report's."""
         self._latest, self.concluded = checkpoint, True
         if self.rank == 0:
-            checkpoint().save(self.weights_folder, self._kept())
+            self._write(checkpoint(), self.weights_folder)
 
     def finish(self) -> None:
         """Keep the state after the last report too; the engine calls this when ``train`` has returned."""
         if self.rank == 0 and self._latest is not None:
-            self._latest().save(self.last_folder, self._kept())
+            self._write(self._latest(), self.last_folder)
 
     def rng(self, purpose: str, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:
         """A random stream of its own for ``purpose`` and ``names``, the same in every run with this seed.
@@ -211,6 +229,20 @@ class Trial:
             folder = self.folder / "artifacts"
             folder.mkdir(parents=True, exist_ok=True)
             table.write_parquet(folder / f"{name}.parquet")
+
+    def _due(self) -> bool:
+        leaving = False
+        if self._leaving is not None:
+            told = torch.tensor([int(self._leaving())], device=self.device)
+            leaving = bool(self.exchange.largest(told))  # the first worker writes for all of them
+        return leaving or time.monotonic() - self._last_saved >= self._checkpoint_seconds
+
+    def _write(self, state: Checkpoint, folder: Path) -> None:
+        if self._attempt and (self.folder / ATTEMPT).read_text() != self._attempt:
+            raise Superseded("another worker trains this trial by now; its record will be the trial's")
+        state.save(folder, self._kept())
+        if folder == self.last_folder:
+            self._last_saved = time.monotonic()
 
     def _kept(self) -> Mapping[str, Any]:
         return {"history": self.history, "best": self.best, "seconds": self.seconds}

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from relab.running.notice import VARIABLE
 
 ROOT = Path(__file__).parents[2]
 MARKED = ("provider", "auth", "available_node_types", "head_node_type")
@@ -84,6 +85,10 @@ def test_trials_stay_off_the_head_and_gpus_are_declared() -> None:
         assert kind["resources"]["GPU"] >= 1
         assert kind["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
         assert kind["min_workers"] == 0
+
+
+def test_the_workers_ask_whether_they_are_to_go() -> None:
+    assert f"{VARIABLE}=http://169.254.169.254 ray start" in cluster()["worker_start_ray_commands"][-1]
 
 
 def test_nothing_listens_on_every_address_and_a_token_is_asked_for() -> None:

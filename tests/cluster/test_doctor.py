@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from relab.cli.doctor import judge
+from relab.cluster.capacity import Capacity
 from relab.cluster.examination import Examination, Node
 from relab.environment import environment
 from relab.spec import Resources, Spec, load
@@ -21,8 +22,7 @@ WELL = Examination(
     store="/shared/store",
     nodes=(NODE, NODE.model_copy(update={"host": "node2"})),
     silent=(),
-    now={"CPU": 4.0, "GPU": 0.0},
-    at_most={"CPU": 16.0, "GPU": 4.0},
+    capacity=Capacity(there=({"CPU": 4.0},), may_start=({"CPU": 4.0, "GPU": 1.0},) * 6, most=4),
     mlflow="http://127.0.0.1:5000",
     mlflow_trouble="",
     finished={},

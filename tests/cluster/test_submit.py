@@ -61,6 +61,8 @@ def test_an_ablation_is_submitted_and_pulled_home_with_its_corpus_and_code(head:
     assert "to send: 1." in done.stderr
     assert "conll04 travels" in done.stderr
     assert "-0.2100" in done.stdout
+    assert "relab pull quick" in done.stderr
+    assert "relab report" not in done.stdout  # the job's own hints would name the cluster's store
 
     pulled = head.relab("pull", "quick", "--json", home=tmp_path)
     assert json.loads(pulled.stdout)["trials"] == 4, pulled.stderr

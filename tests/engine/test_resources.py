@@ -1,11 +1,12 @@
 """How many trials fit at once, and what cannot be placed."""
 
 import pytest
+from relab.cluster.capacity import Capacity
 from relab.errors import RequestError
 from relab.running.resources import slots
 from relab.spec import Resources
 
-CLUSTER = {"CPU": 8.0, "GPU": 2.0}
+CLUSTER = Capacity(there=({"CPU": 8.0, "GPU": 2.0},))
 
 
 @pytest.mark.parametrize(

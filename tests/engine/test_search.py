@@ -513,6 +513,23 @@ def test_going_on_between_the_folds_of_a_point(study: StudyStore) -> None:
     assert len({repr(t.parameters) for t in study.asked()}) == 2
 
 
+@pytest.mark.parametrize("corpora", [WHOLE, FOLDS], ids=["whole", "folds"])
+@pytest.mark.parametrize("algorithm", ["random", "grid", "bisect"])
+def test_where_the_record_of_an_asked_trial_was_removed_its_point_is_drawn_again(
+    study: StudyStore, algorithm: str, corpora: dict[Fold | None, str]
+) -> None:
+    """As after it was torn; the results are there, so that nothing is trained."""
+    space = {"random": RANGES, "grid": CHOICES, "bisect": {LR: RANGES[LR]}}[algorithm]
+    spec = sweep(space, search={"algorithm": algorithm}, budget={"trials": 7})
+    to_the_end(source(spec, study, corpora), study)
+    asked = study.asked()
+    for number in (0, 4, len(asked) - 1):
+        (record,) = study.folder.glob(f"asked/*/{number:06}.json")
+        record.unlink()
+        assert to_the_end(source(spec, study, corpora), study) == []
+        assert Store(study.store.root).study(study.name).asked() == asked
+
+
 def test_a_bisection_over_a_store_waits_and_goes_on(study: StudyStore) -> None:
     searching = source(BISECT, study)
     first = [start(searching, study) for _ in range(5)]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from relab.trial import Checkpoint, Trial
+from relab.trial import Checkpoint, Superseded, Trial
 
 
 def trial(
@@ -99,3 +99,36 @@ def test_other_workers_write_nothing(tmp_path: Path) -> None:
     one.report({"dev/f1": 0.1}, lambda: state(1.0), best=True)
     one.finish()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_attempt_that_was_taken_for_lost_writes_nothing_once_another_has_begun(tmp_path: Path) -> None:
+    lost = trial(tmp_path)
+    lost.claim()
+    lost.report({"dev/f1": 0.1}, lambda: state(1.0), best=True)
+    second = trial(tmp_path)
+    second.claim()
+    assert second.resume() is not None
+    second.report({"dev/f1": 0.3}, lambda: state(3.0), best=True)
+    for late in (
+        lambda: lost.report({"dev/f1": 0.2}, lambda: state(2.0), best=True),
+        lambda: lost.save(lambda: state(2.0)),
+        lambda: lost.conclude(lambda: state(2.0)),
+        lost.finish,
+    ):
+        with pytest.raises(Superseded):
+            late()
+    assert (
+        Checkpoint.load(second.best_folder).progress == Checkpoint.load(second.last_folder).progress == {"epoch": 3.0}
+    )
+
+
+def test_a_machine_that_is_to_go_keeps_each_state(tmp_path: Path) -> None:
+    told = False
+    one = Trial(tmp_path, 0, torch.device("cpu"), lambda n, m: None, checkpoint_seconds=1e9, leaving=lambda: told)
+    one.report({"dev/f1": 0.1}, lambda: pytest.fail("not due"))
+    told = True
+    for epoch in (2.0, 3.0):
+        one.report({"dev/f1": 0.1}, lambda: state(epoch))  # noqa: B023
+        assert Checkpoint.load(one.last_folder).progress == {"epoch": epoch}
+    one.save(lambda: state(4.0))
+    assert Checkpoint.load(one.last_folder).progress == {"epoch": 4.0}

@@ -10,6 +10,7 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 from relab.cells import failed_cells
+from relab.cluster.capacity import Capacity
 from relab.environment import Environment
 from relab.errors import NotFound, RequestError
 from relab.methods import find_method
@@ -69,7 +70,7 @@ class Slots:
 
     def run(self, source: Source, ending: Callable[[int, int, bool], Ending]) -> tuple[Run, Attempts]:
         """``ending`` of a trial's number, its attempt in this run (from 1), and whether nothing ran beside it."""
-        placed = slots(Resources(), {"CPU": float(self.count)})
+        placed = slots(Resources(), Capacity(there=({"CPU": float(self.count)},)))
         run = Run(self.store.study("s"), source, lambda trial: Order(trial, "", ""), placed, (self.heard,))
         attempts: Attempts = []
         names = itertools.count()

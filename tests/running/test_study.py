@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
-from relab.errors import RelabError, RequestError, StoreError
+from relab.errors import RelabError, RequestError
 from relab.records import Result, Store
 
 pytestmark = pytest.mark.ray
@@ -58,6 +58,8 @@ def test_from_python_as_from_the_command_line(lab: Any) -> None:
     assert found.frame()["state"].to_list() == ["finished"] * 2
     again = study("study", store=lab.store)
     assert again.frame().equals(found.frame())
+    nothing = run(spec, store=lab.store, changes={"budget.trials": 2, "reports": 2}, failed=True)
+    assert nothing.frame().equals(found.frame())  # none has failed
     assert again.metrics()["report"].to_list() == [1, 2, 1, 2]
 
 
@@ -111,38 +113,9 @@ def test_an_arm_that_changes_nothing_is_refused_before_anything_is_trained(lab: 
     assert not any(trial.key in Store(lab.store).finished() for trial in Store(lab.store).study("study").asked())
 
 
-def test_a_trial_that_fails_is_recorded_and_tried_again_by_the_same_command(lab: Any) -> None:
-    text = """
-        method: benchmarks.workload:Workload
-        corpus: {name: planted_joint, train: 8, dev: 8, test: 8}
-        space: {work: {choice: [nothing, diverge, sleep]}}
-        search: {algorithm: grid}
-    """
-    outcome = lab.run(text)
-    assert outcome.failed == 1
-    states = dict(outcome.study.frame().select("parameters", "state").rows())
-    assert states == {
-        '{"work": "nothing"}': "finished",
-        '{"work": "diverge"}': "failed",
-        '{"work": "sleep"}': "finished",
-    }
-    failed = next(trial for trial in outcome.study.asked() if trial.parameters == {"work": "diverge"})
-    (failure,) = outcome.study.store.failures(failed.key)
-    assert failure.kind == "not a number"
-    assert "dev/score is nan" in failure.traceback
-    lab.run(text)
-    assert len(outcome.study.store.failures(failed.key)) == 2
-
-
 def test_what_could_never_be_placed_is_refused_with_the_arithmetic(lab: Any) -> None:
     with pytest.raises(RequestError, match="64 CPU = 64, and there are 2"):
         lab.run(SWEEP + "    resources: {cpus: 64}\n")
-
-
-def test_a_second_driver_is_told_so(lab: Any) -> None:
-    lab.run(SWEEP, trials=1)
-    with Store(lab.store).study("study").lock(), pytest.raises(StoreError, match="one driver at a time"):
-        lab.run(SWEEP, trials=1)
 
 
 def test_mlflow_shows_one_run_per_trial_with_its_true_end(lab: Any) -> None:

@@ -72,3 +72,13 @@ def test_without_a_winner_no_arm_is_trained(lab: Any) -> None:
     with pytest.raises(RelabError, match="none that finished; no arm was trained"):
         lab.run(text)
     assert not (Store(lab.store).study("study").folder / "study.json").exists()
+
+
+def test_an_arm_that_changes_nothing_is_refused_before_the_search(lab: Any) -> None:
+    text = TUNED.replace("components: [crf]", "arms: {idle: {set: {label_embedding.size: 30}}}")
+    text = text.replace("leave_one_out", "arms").replace(
+        "hidden: 8}}", "hidden: 8}, label_embedding: {enabled: false}}"
+    )
+    with pytest.raises(RelabError, match="idle equals full"):
+        lab.run(text)
+    assert not Store(lab.store).study("study-search").exists

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import ray
+from relab.cluster.capacity import Capacity
 from relab.methods import find_method
 from relab.plan import PlannedTrial, plan
 from relab.records import Result, Store
@@ -60,7 +61,7 @@ def run_of(lab: Any, text: str, store: Store, group_of: int | None, seeds: int) 
         return Order(trial, str(store.root), prepared, workers=group_of or 1, worker_group=group_of is not None)
 
     study = store.study("direct")
-    placed = replace(slots(spec.resources, {"CPU": 2.0}), count=1)
+    placed = replace(slots(spec.resources, Capacity(there=({"CPU": 2.0},))), count=1)
     if group_of is not None:  # the group asks for its own processors
         placed = replace(placed, per_trial=DRIVER_ALONE)
     smoke = [trial.model_copy(update={"smoke": True}) for trial in trials]  # no list is kept of what a test trains
@@ -131,3 +132,15 @@ def test_a_worker_group_ends_with_its_first_worker(lab: Any, tmp_path: Path) -> 
     drive(run)
     assert [failure.kind for failure in store.failures(trial.key)] == ["not a number"]
     assert [failure.kind for failure in run.failed] == ["not a number"]
+
+
+@pytest.mark.group
+def test_an_error_of_a_later_worker_is_recorded_as_what_it_is(lab: Any, tmp_path: Path) -> None:
+    """And not as a worker that was lost, whose trial would be tried again."""
+    store = Store(tmp_path / "store")
+    text = WORKLOAD.replace("benchmarks.workload:Workload", "tests.running.second_fails:SecondFails")
+    run, (trial,) = run_of(lab, text, store, 2, 1)
+    drive(run)
+    assert [failure.kind for failure in store.failures(trial.key)] == ["error"]
+    assert [failure.message for failure in run.failed] == ["KeyError: 'of the second worker'"]
+    assert "second_fails.py" in run.failed[0].traceback

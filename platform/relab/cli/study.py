@@ -36,6 +36,10 @@ TrialsOption = Annotated[
     int | None, typer.Option("--trials", min=1, help="Trials in all, those of earlier runs included.")
 ]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", min=1, help="Train every arm on seeds 0 to N-1.")]
+GpusOption = Annotated[
+    str | None, typer.Option("--gpus", metavar="N,N", help="Take these GPUs of this machine; else those not in use.")
+]
+WaitOption = Annotated[bool, typer.Option("--wait-for-gpus", help="Wait until they are free.")]
 FailedOption = Annotated[bool, typer.Option("--failed", help="Train again what has failed, and nothing else.")]
 
 
@@ -133,12 +137,15 @@ def sweep(
     study: StudyOption = None,
     store: StoreOption = DEFAULT_STORE,
     slots: SlotsOption = None,
+    gpus: GpusOption = None,
+    wait_for_gpus: WaitOption = False,
     failed: FailedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Search the hyperparameters of a method. Typed again it goes on; --trials 40 extends it."""
     loaded = sweep_spec(spec, changes, trials=trials, study=study)
-    _run(loaded, corpus, store, slots, failed=failed, as_json=as_json)
+    named = tuple(filter(None, (gpus or "").split(",")))
+    _run(loaded, corpus, store, slots, failed=failed, gpus=named, wait_for_gpus=wait_for_gpus, as_json=as_json)
 
 
 def ablate(
@@ -149,6 +156,8 @@ def ablate(
     study: StudyOption = None,
     store: StoreOption = DEFAULT_STORE,
     slots: SlotsOption = None,
+    gpus: GpusOption = None,
+    wait_for_gpus: WaitOption = False,
     failed: FailedOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -157,7 +166,8 @@ def ablate(
     A spec with a `space` as well is searched first; its arms are then trained with the best setting.
     """
     loaded = ablation_spec(spec, changes, seeds=seeds, study=study)
-    _run(loaded, corpus, store, slots, failed=failed, as_json=as_json)
+    named = tuple(filter(None, (gpus or "").split(",")))
+    _run(loaded, corpus, store, slots, failed=failed, gpus=named, wait_for_gpus=wait_for_gpus, as_json=as_json)
 
 
 def sweep_spec(
@@ -193,12 +203,12 @@ def _load(spec: str, changes: list[str] | None, **direct: Any) -> Spec:
     return load(spec, pairs(changes, "--set"), **{name: value for name, value in direct.items() if value is not None})
 
 
-def _run(spec: Spec, corpus: list[str] | None, store: Path, slots: int | None, *, failed: bool, as_json: bool) -> None:
+def _run(spec: Spec, corpus: list[str] | None, store: Path, slots: int | None, *, as_json: bool, **chosen: Any) -> None:
     from relab.report import study_data, study_tables
     from relab.running.study import Options, run
 
     console = standard_error()
-    outcome = run(spec, Options(store, paths(corpus), slots, failed=failed, console=console))
+    outcome = run(spec, Options(store, paths(corpus), slots, console=console, **chosen))
     answer(study_data(outcome.study), *study_tables(outcome.study), as_json=as_json)
     again = "" if store == DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
     here = SUBMITTED not in os.environ  # else `relab submit` says what comes next: the store is the cluster's

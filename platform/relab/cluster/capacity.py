@@ -25,7 +25,12 @@ class Capacity(BaseModel):
     may_start: tuple[dict[str, float], ...] = ()
     """The workers that the autoscaler may have, those that are there among them; trials that wait start them."""
     most: int = 0
-    """How many of ``may_start`` at once."""
+    """How many workers at once."""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the autoscaler has machines of one's own to bring, of which nobody knows what they have."""
+        return not self.may_start and len(self.there) - 1 < self.most
 
     def fits(self, each: Mapping[str, float]) -> int:
         """How many workers that take ``each`` have a place at once, with the hosts of which most can be had."""

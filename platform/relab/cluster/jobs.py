@@ -25,7 +25,7 @@ START_SECONDS = 900.0
 STOPPING = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "60"}
 """A job starts with SIGINT blocked, unless that is what stops it; Ray's three seconds are too few for MLflow."""
 STUDY, VERB, DONE = "relab.study", "relab.verb", "relab.done"
-PREAMBLE = "Running entrypoint for job "
+SETTING_UP, ENTRYPOINT = "-- Runtime env is setting up.\n", "Running entrypoint for job "
 STORE_NEEDED = (
     'test -n "$RELAB_STORE" || { echo "relab: the cluster does not say where its store is; '
     '--store PATH names a folder that all of its nodes see" >&2; exit 2; }'
@@ -189,7 +189,7 @@ class Cluster:
                 say(f"{job.name} is pending: {job.message}")
             time.sleep(1.0)
         with self._reached():
-            asyncio.run(self._tail(job.name, _after_preamble(show)))
+            asyncio.run(self._tail(job.name, without_preamble(show)))
         return self._settled(job.name)
 
     def stop(self, job: Job) -> None:
@@ -229,20 +229,26 @@ def _has_token() -> bool:
     )
 
 
-def _after_preamble(show: Callable[[str], None]) -> Callable[[str], None]:
-    """Leave out what Ray writes into a log before the command's own first line."""
+def without_preamble(show: Callable[[str], None]) -> Callable[[str], None]:
+    """Leave out the lines that Ray writes into a log about the command.
+
+    The last one, the command itself, may come after the command's own first lines: both write at once.
+    """
     waiting: list[str] = [""]
 
     def pass_on(lines: str) -> None:
         if not waiting:
             show(lines)
             return
-        waiting[0] += lines
-        _, found, after = waiting[0].partition(PREAMBLE)
-        _, whole, rest = after.partition("\n")
-        if found and whole:
-            waiting.clear()
-            show(rest)
+        before, newline, rest = (waiting.pop() + lines).rpartition("\n")
+        whole = (before + newline).splitlines(keepends=True)
+        said = [line for line in whole if not line.endswith(SETTING_UP) and not line.startswith(ENTRYPOINT)]
+        if any(line.startswith(ENTRYPOINT) for line in whole):
+            said.append(rest)
+        else:
+            waiting.append(rest)
+        if any(said):
+            show("".join(said))
 
     return pass_on
 

@@ -6,8 +6,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import ray
@@ -17,7 +17,7 @@ from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig, Tuner
 from ray.tune.error import TuneError
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
-from relab.errors import RelabError, StoreError, out_of_space
+from relab.errors import RelabError, RequestError, StoreError, out_of_space
 from relab.plan import PlannedTrial
 from relab.records import Failure, Result, StudyStore
 from relab.running.execute import Order, failure
@@ -28,6 +28,8 @@ from relab.search import Source
 
 FAILURES_IN_A_ROW = 4
 """So many failures with nothing finished in between end a run: the next trial would fail as well."""
+RECOUNT_SECONDS = 5.0
+"""The places are counted again so often: it asks Ray for its nodes."""
 
 
 class Listener(Protocol):
@@ -59,6 +61,8 @@ class Run:
     slots: Slots
     listeners: Sequence[Listener]
     deadline: float | None = None
+    recount: Callable[[], int] | None = None
+    """How many trials have a place at once as the cluster is now; where it is not asked, as many as at first."""
     running: dict[str, _Running] = field(default_factory=dict)
     failed: list[Failure] = field(default_factory=list)
     """Last attempts of the trials that are given up, until the next run."""
@@ -69,6 +73,8 @@ class Run:
     interrupted: bool = False
     trouble: Exception | None = None
     """Why nothing further can be recorded; it ends the run."""
+    counted: float = field(default_factory=time.monotonic)
+    """When the places were counted last."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its parts for a restore, and here the records are what a run goes on from."""
@@ -115,6 +121,14 @@ class Run:
             elif not self.retries.put_off(planned, self.study.store.failures(planned.key)):
                 return planned
         return self.retries.last.popleft() if self.retries.last else None
+
+    def places(self) -> int:
+        """How many trials may run at once; a node that joins brings more, one that leaves takes its own along."""
+        if self.recount is not None and time.monotonic() - self.counted > RECOUNT_SECONDS:
+            self.counted = time.monotonic()
+            with suppress(RequestError):  # no node at all is there: trials wait for the next one, as many as before
+                self.slots = replace(self.slots, count=self.recount())
+        return 1 if self.alone else self.slots.count
 
     @property
     def over(self) -> bool:
@@ -216,10 +230,14 @@ class _Search(Searcher):  # type: ignore[misc]
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         with self.run.guarded():
-            planned = self.run.start(trial_id)
+            planned = self.run.start(trial_id) if len(self.run.running) < self.run.places() else None
             if planned is not None:
                 return {"order": self.run.order(planned)}
         return Searcher.FINISHED if self.run.over or not self.run.running else None
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """True: this search keeps to the run's places itself, which may become more; Tune's own limit is for good."""
+        return True
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing: the callback hears of it with the trial's error at hand."""
@@ -285,8 +303,7 @@ def _fit(run: Run) -> None:
                 search_alg=_Search(run),
                 scheduler=_Decision(run),
                 num_samples=-1,
-                # also how many actors Tune starts at the same time
-                max_concurrent_trials=1 if run.alone else run.slots.count,
+                max_concurrent_trials=run.places(),  # so many actors start at the same time; the search limits itself
                 reuse_actors=not run.alone,  # what a process keeps of its last trial is memory too
                 trial_dirname_creator=lambda trial: str(trial.trial_id),
             ),
@@ -321,6 +338,8 @@ def connect(cpus: int | None = None) -> None:
     """Join the cluster that RAY_ADDRESS names, or start Ray on this machine; a no-op when connected."""
     if ray.is_initialized():
         return
+    # what it says of snapshots that nothing is read from, at the end of a run and with a traceback on a full disk
+    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
     os.environ.update(
         TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",  # Tune's own JSON, CSV and TensorBoard files: the records replace them
         TUNE_GLOBAL_CHECKPOINT_S="86400",  # and its snapshots of the experiment

@@ -20,6 +20,7 @@ from relab.methods import find_method
 from relab.plan import PlannedTrial
 from relab.prepared import Prepared
 from relab.records import Failure, FailureKind, Result, Store
+from relab.running.notice import leaving
 from relab.trial import Checkpoint, Trial
 
 OnReport = Callable[[int, Mapping[str, float], list[Mapping[str, float]]], None]
@@ -122,7 +123,10 @@ def _train(
         rank=rank,
         world_size=world_size,
         checkpoint_seconds=order.checkpoint_seconds,
+        leaving=leaving,
     )
+    if rank == 0:
+        trial.claim()
     method.train(config, data.without("test"), trial)
     return method, config, data, trial
 

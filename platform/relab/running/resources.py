@@ -30,14 +30,17 @@ def slots(wanted: Resources, cluster: Capacity, limit: int | None = None) -> Slo
     Raises:
         RequestError: not even one trial fits, with the sum that shows it.
     """
+    return Slots(places(wanted, cluster, limit), _bundle(wanted), environment(torch.device("cpu"), wanted.workers))
+
+
+def places(wanted: Resources, cluster: Capacity, limit: int | None = None) -> int:
+    """How many such trials fit at once; raises as ``slots`` does."""
     # a worker group asks for what its threads need: whole processors
     each = {"CPU": wanted.cpus if wanted.workers == 1 else float(max(1, int(wanted.cpus))), "GPU": wanted.gpus}
     count = cluster.fits(each) // wanted.workers
     if not count:
         raise RequestError(_too_little(wanted.workers, each, cluster))
-    if limit is not None:
-        count = min(count, limit)
-    return Slots(count, _bundle(wanted), environment(torch.device("cpu"), wanted.workers))
+    return count if limit is None else min(count, limit)
 
 
 def _too_little(workers: int, each: dict[str, float], cluster: Capacity) -> str:

@@ -1,11 +1,13 @@
 """A study from its spec to its records: what ``relab sweep``, ``relab ablate`` and ``relab train`` do."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import ray
 from relab.cluster.capacity import capacity
 from relab.corpus import describe
 from relab.designs import FULL
@@ -18,7 +20,8 @@ from relab.records import Description, Result, Store, StudyStore
 from relab.running.data import Data
 from relab.running.driver import Listener, Run, connect, drive
 from relab.running.execute import Order
-from relab.running.resources import Slots, slots
+from relab.running.gpus import take_gpus
+from relab.running.resources import Slots, places, slots
 from relab.running.retries import failed_source
 from relab.search import ListSource, Source
 from relab.sources import trial_source
@@ -26,6 +29,9 @@ from relab.spec import AblationSpec, SettledSpec, Spec, SweepSpec, TunedSpec
 from relab.tracking import Tracker
 from relab.tuning import settle, winner
 from rich.console import Console
+
+JOIN_SECONDS = 300.0
+"""A worker that `ray up` has to install everything on takes minutes."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,9 @@ class Options:
     track: bool = True
     failed: bool = False
     """Train again what has failed, and nothing else."""
+    gpus: tuple[str, ...] = ()
+    """Of this machine, those to take; none named are those that nobody uses."""
+    wait_for_gpus: bool = False
     console: Console = field(default_factory=standard_error)
 
 
@@ -81,30 +90,66 @@ def run(spec: Spec, options: Options, data: Data | None = None) -> Outcome:
             )
         study.describe(_description(spec, data))
         tracker.begin()
-        connect()
-        placed = slots(spec.resources, capacity(), options.slots)
-        job = _Job(spec, method, study, data, placed, tracker, options, began)
-        if isinstance(spec, AblationSpec):
-            job.smoke()
+        _connect(spec, options)
+        job = _Job(spec, method, study, data, _placed(spec, options), tracker, options, began)
+        if isinstance(spec, AblationSpec) and job.smoke():
+            return Outcome(study, failed=0, interrupted=True)
         return job.train()
 
 
 def _around_winners(spec: TunedSpec, options: Options) -> Outcome:
-    """Search, then train the arms with what was found; a search that has its winner is not gone on with."""
+    """Search, then train the arms with what was found; a search that has its winner is not gone on with.
+
+    The arms have their smoke runs before the first search, with the base's settings: an arm that removes nothing is not
+    to be found out hours later.
+    """
     method, store = find_method(spec.method), Store(options.store)
     data = Data.of(spec, method, store, options.given)
     fingerprints = data.fingerprints()
-    for search in () if options.failed else spec.searches(method):
-        if not winner(search, method, fingerprints, store):
-            outcome = run(search, options, data)
-            if outcome.interrupted:
-                return outcome
+    searches = [search for search in spec.searches(method) if not winner(search, method, fingerprints, store)]
+    if searches and not options.failed:
+        study = store.study(spec.name)
+        with study.lock(), Tracker(study, options.console, enabled=False) as tracker:
+            _connect(spec, options)
+            job = _Job(spec, method, study, data, _placed(spec, options), tracker, options, time.time())
+            if job.smoke():
+                return Outcome(study, failed=0, interrupted=True)
+    for search in () if options.failed else searches:
+        outcome = run(search, options, data)
+        if outcome.interrupted:
+            return outcome
     settled = settle(spec, method, fingerprints, store)
     if settled is None:
         raise RelabError(f"{spec.name}: a search has trials left, or none that finished; no arm was trained")
     for name, found in settled.winners.items():
         options.console.print(f"{name}: best with {', '.join(f'{field}={value!r}' for field, value in found.items())}")
     return run(settled, options, data)
+
+
+def _connect(spec: Spec, options: Options) -> None:
+    """Join a cluster, whose GPUs are Ray's to share out, or start Ray here with the GPUs that the study is to take."""
+    if "RAY_ADDRESS" in os.environ and options.gpus:
+        raise RequestError("--gpus names GPUs of this machine; RAY_ADDRESS names a cluster, which shares out its own")
+    if "RAY_ADDRESS" not in os.environ and not ray.is_initialized():
+        wanted = spec.resources.gpus * spec.resources.workers
+        take_gpus(wanted, options.gpus, wait=options.wait_for_gpus, tell=options.console.print)
+    connect()
+
+
+def _placed(spec: Spec, options: Options) -> Slots:
+    """How many trials fit; right after `ray up` the first worker of one's own machines is waited for."""
+    until, told = time.monotonic() + JOIN_SECONDS, False
+    while True:
+        there = capacity()
+        try:
+            return slots(spec.resources, there, options.slots)
+        except RequestError:
+            if not there.awaited or time.monotonic() > until:
+                raise
+        if not told:
+            options.console.print(f"no worker with a place is there yet; waiting, {JOIN_SECONDS:.0f} s at most")
+            told = True
+        time.sleep(1.0)
 
 
 @dataclass(frozen=True)
@@ -118,16 +163,19 @@ class _Job:
     options: Options
     began: float
 
-    def smoke(self) -> None:
-        """Train every arm for a moment; an arm that equals the full model removes nothing, and is refused."""
+    def smoke(self) -> bool:
+        """Train every arm for a moment; an arm that equals the full model removes nothing, and is refused.
+
+        Returns whether it was interrupted.
+        """
         planned = smoke_plan(self.spec, self.method, self.data.variant(None, smoke=True).fingerprint).trials
         run = self._drive(ListSource(planned), "smoke runs", len(planned), listeners=())
         if run.interrupted:
-            return
+            return True
         if run.failed:
             worst = run.failed[0]
             raise RelabError(f"a smoke run failed, nothing was trained: {worst.message}\n{worst.traceback}")
-        against = self.study.description().against
+        against = {arm.name: arm.against for arm in self.spec.designed(self.method).arms}
         same = equal_arms(planned, {trial.key: self.study.store.result(trial.key) for trial in planned}, against)
         if same:
             equal = ", ".join(f"{arm} equals {other}" for arm, other in same.items())
@@ -135,6 +183,7 @@ class _Job:
                 f"{equal} in weights, scores and reports after a smoke run. "
                 "What such an arm changes was not there; nothing was trained."
             )
+        return False
 
     def train(self) -> Outcome:
         """Train what the plan or the search asks for."""
@@ -151,7 +200,7 @@ class _Job:
         return trial_source(self.spec, self.method, fingerprints, self.study), total
 
     def _drive(self, source: Source, title: str, total: int | None, listeners: Sequence[Listener]) -> Run:
-        with Progress(title, total, self.spec.aim(self.method), self.slots.count, self.options.console) as progress:
+        with Progress(title, total, self.spec.aim(self.method), self.options.console) as progress:
             hours = self.spec.budget.hours if isinstance(self.spec, SweepSpec) else None
             run = Run(
                 self.study,
@@ -160,6 +209,7 @@ class _Job:
                 self.slots,
                 (*listeners, progress),
                 deadline=None if hours is None else self.began + 3600 * hours,
+                recount=lambda: places(self.spec.resources, capacity(), self.options.slots),
             )
             drive(run)
         return run

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ray import train, tune
-from ray.train import ScalingConfig, TrainingFailedError
+from ray.train import ScalingConfig, TrainingFailedError, WorkerGroupError
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 from relab.errors import RelabError, StoreError
 from relab.records import Failure, Result, Store
 from relab.running.execute import OnReport, Order, assist, execute, failure
+from relab.trial import Superseded
 
 REPORT, HISTORY, RECORD = "relab_report", "relab_history", "relab_record"
 """Keys of what a worker sends: a report's number, all metrics so far, the record that ends the trial."""
@@ -55,7 +56,11 @@ def _worker_group(order: Order) -> Result | Failure:
             sent = True
 
         if rank := context.get_world_rank():
-            assist(order, on_report, rank=rank, world_size=order.workers)
+            began = time.time()
+            try:
+                assist(order, on_report, rank=rank, world_size=order.workers)
+            except Exception as error:
+                raise WorkerFailed(failure(order.trial, error, began, order.workers).model_dump_json()) from error
         else:
             outcome = _attempt(order, on_report)
             if isinstance(outcome, Failure):  # the others wait for this worker, and go when it is seen to have failed
@@ -78,13 +83,28 @@ def _worker_group(order: Order) -> Result | Failure:
     )
     try:
         trainer.fit()
-    except TrainingFailedError:
+    except TrainingFailedError as error:
         if len(store.failures(key)) == failed_before:
-            raise  # a worker was lost, or failed where the first one did not
+            store.write_failure(_of_a_later_worker(error))
         return store.failures(key)[-1]
     result = store.result(key)
     assert result is not None
     return result
+
+
+class WorkerFailed(RelabError):
+    """The method raised an error in a worker that is not the first; its text is the failure to record, as JSON."""
+
+
+def _of_a_later_worker(error: TrainingFailedError) -> Failure:
+    """The failure of a group whose first worker had none; raises ``error`` where a worker was lost.
+
+    The others' errors then say no more than that: a connection has ended.
+    """
+    errors = list(error.worker_failures.values()) if isinstance(error, WorkerGroupError) else []
+    if not errors or not all(isinstance(each, WorkerFailed) for each in errors):
+        raise error
+    return Failure.model_validate_json(str(errors[0]))
 
 
 def _attempt(order: Order, on_report: OnReport) -> Result | Failure:
@@ -94,6 +114,8 @@ def _attempt(order: Order, on_report: OnReport) -> Result | Failure:
         return execute(order, on_report, world_size=order.workers)
     except Exception as error:  # noqa: BLE001 -- whatever a method raises is recorded, class and traceback, and shown
         failed = failure(order.trial, error, started, order.workers)
+        if isinstance(error, Superseded):
+            return failed  # the records are the other attempt's
         with suppress(StoreError):  # a full disk: the driver hears of it all the same
             Store(Path(order.store)).write_failure(failed)
         return failed
