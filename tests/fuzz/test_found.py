@@ -124,6 +124,14 @@ def test_half_a_surrogate_pair_is_no_text() -> None:
             five_column_corpus("c", {"train": (PATH, data)}, FiveColumnOptions())
 
 
+@pytest.mark.parametrize("header", [b"#doc \xb3", b"#doc 3\r"])
+def test_a_header_that_cannot_be_read_does_not_lose_its_document_in_the_one_before(header: bytes) -> None:
+    body = b"0\tAnn\tO\t['N']\t[0]\n"
+    data = b"#doc 2\n" + body + header + b"\n" + body
+    with pytest.raises(DataError, match="file:3: "):
+        five_column_corpus("c", {"train": (PATH, data)}, FiveColumnOptions(malformed="drop"))
+
+
 def test_a_relation_of_an_entity_with_itself_is_counted() -> None:
     counts = Counter[str]()
     triples = [["Ann", "r", "Ann"], ["Ann", "r", "ann"], ["Ann", "s", "Bob"]]

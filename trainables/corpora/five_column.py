@@ -90,7 +90,11 @@ def parse(data: bytes, path: Path, options: FiveColumnOptions, counts: Counter[s
     block: _Block | None = None
     for number, raw in enumerate(text_lines(data), start=1):
         text, broken = decode(raw)
-        if not broken and text.split(maxsplit=1)[:1] == [HEADER]:
+        if broken and raw.split(maxsplit=1)[:1] == [HEADER.encode()]:
+            _close(block, options, problems, sentences, counts)
+            problems.add(number, broken)
+            block = _Block(number, None)
+        elif text.split(maxsplit=1)[:1] == [HEADER]:
             _close(block, options, problems, sentences, counts)
             block = _Block(number, _document(text, number, problems))
         elif block is None:
