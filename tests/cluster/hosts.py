@@ -34,8 +34,10 @@ HOST = """
     mount --rbind /sys sys
     mount -t tmpfs tmpfs tmp
     mount -t tmpfs tmpfs run
-    mkdir -p run/sshd shared root/.ssh
+    mkdir -p run/sshd shared root/.ssh .{checkout} .{environment}
     mount --bind {shared} shared
+    mount --bind {checkout} .{checkout}
+    mount --bind {environment} .{environment}
     grep -q ^sshd: etc/passwd || echo sshd:x:65530:65534::/run/sshd:/usr/sbin/nologin >> etc/passwd
     cp {key}.pub root/.ssh/authorized_keys
     rm -f root/.bashrc root/.ray/auth_token
@@ -152,7 +154,13 @@ def build(hosts: Hosts) -> None:
             (folder / name).mkdir(parents=True)
         environment, shared = Path(sys.prefix), hosts.folder / "shared"
         script = dedent(HOST).format(
-            folder=folder, shared=shared, key=key, environment=environment, name=f"host{number}", sshd=sshd
+            folder=folder,
+            shared=shared,
+            key=key,
+            checkout=ROOT,
+            environment=environment,
+            name=f"host{number}",
+            sshd=sshd,
         )
         host = hosts.start(["--pid", "--fork", "--kill-child", "sh", "-c", script])
         until = time.monotonic() + 60
