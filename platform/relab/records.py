@@ -27,6 +27,8 @@ from relab.plan import PlannedTrial
 FailureKind = Literal["out of memory", "not a number", "timeout", "preempted", "no space left", "error"]
 R = TypeVar("R", bound=BaseModel)
 
+LONGEST_NAME = 255
+"""Bytes of a file's name, on any file system that a store may lie on."""
 RESULT, METRICS, ARTIFACTS = "result.json", "metrics.parquet", "artifacts"
 STUDY = "study.json"
 
@@ -115,7 +117,7 @@ def _reason(error: OSError) -> str:
 
 def _one_name(name: str, store: Path) -> str:
     """``name``, if it stays in its folder: a record may come from another machine."""
-    if name in {"", ".", ".."} or "/" in name or "\0" in name:
+    if name in {"", ".", ".."} or "/" in name or "\0" in name or len(name.encode()) > LONGEST_NAME:
         raise StoreError(f"{store}: a record names {name[:60]!r}, which is no name of a folder in it")
     return name
 
