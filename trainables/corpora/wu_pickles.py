@@ -295,7 +295,7 @@ def _relations(value: object, path: Path) -> list[str]:
         if sorted(names) != list(range(len(value))):
             raise ValueError(f"the numbers of {len(value)} relations are not 0 to {len(value) - 1}")
         if names.get(0) != NO_RELATION:
-            raise ValueError(f"the number 0 belongs to {names.get(0)!r}, not to {NO_RELATION!r}")
+            raise ValueError(f"the number 0 belongs to {names.get(0)!r:.80}, not to {NO_RELATION!r}")
     except ValueError as error:
         raise DataError(f"{path}: {error}") from error
     return [names[number] for number in range(len(names))]
