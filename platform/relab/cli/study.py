@@ -144,8 +144,7 @@ def sweep(
 ) -> None:
     """Search the hyperparameters of a method. Typed again it goes on; --trials 40 extends it."""
     loaded = sweep_spec(spec, changes, trials=trials, study=study)
-    named = tuple(filter(None, (gpus or "").split(",")))
-    _run(loaded, corpus, store, slots, failed=failed, gpus=named, wait_for_gpus=wait_for_gpus, as_json=as_json)
+    _run(loaded, corpus, store, slots, gpus=gpus, wait_for_gpus=wait_for_gpus, failed=failed, as_json=as_json)
 
 
 def ablate(
@@ -166,8 +165,7 @@ def ablate(
     A spec with a `space` as well is searched first; its arms are then trained with the best setting.
     """
     loaded = ablation_spec(spec, changes, seeds=seeds, study=study)
-    named = tuple(filter(None, (gpus or "").split(",")))
-    _run(loaded, corpus, store, slots, failed=failed, gpus=named, wait_for_gpus=wait_for_gpus, as_json=as_json)
+    _run(loaded, corpus, store, slots, gpus=gpus, wait_for_gpus=wait_for_gpus, failed=failed, as_json=as_json)
 
 
 def sweep_spec(
@@ -203,12 +201,26 @@ def _load(spec: str, changes: list[str] | None, **direct: Any) -> Spec:
     return load(spec, pairs(changes, "--set"), **{name: value for name, value in direct.items() if value is not None})
 
 
-def _run(spec: Spec, corpus: list[str] | None, store: Path, slots: int | None, *, as_json: bool, **chosen: Any) -> None:
+def _run(
+    spec: Spec,
+    corpus: list[str] | None,
+    store: Path,
+    slots: int | None,
+    *,
+    gpus: str | None,
+    wait_for_gpus: bool,
+    failed: bool,
+    as_json: bool,
+) -> None:
     from relab.report import study_data, study_tables
     from relab.running.study import Options, run
 
     console = standard_error()
-    outcome = run(spec, Options(store, paths(corpus), slots, console=console, **chosen))
+    named = tuple(filter(None, (gpus or "").split(",")))
+    options = Options(
+        store, paths(corpus), slots, failed=failed, gpus=named, wait_for_gpus=wait_for_gpus, console=console
+    )
+    outcome = run(spec, options)
     answer(study_data(outcome.study), *study_tables(outcome.study), as_json=as_json)
     again = "" if store == DEFAULT_STORE else f" --store {shlex.quote(str(store))}"
     here = SUBMITTED not in os.environ  # else `relab submit` says what comes next: the store is the cluster's
