@@ -32,8 +32,9 @@ def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Use:
 
     def write(processes: tuple[int, ...] = (), full: tuple[int, ...] = ()) -> None:
         lines = [f"{n}, GPU-{n}aa, {40000 if n in full else 5}, 81559\n" for n in range(4)]
-        (tmp_path / "gpus").write_text("".join(lines))
-        (tmp_path / "used").write_text("".join(f"GPU-{n}aa\n" for n in processes))
+        for name, text in (("used", [f"GPU-{n}aa\n" for n in processes]), ("gpus", lines)):
+            (tmp_path / "next").write_text("".join(text))
+            (tmp_path / "next").replace(tmp_path / name)
 
     write()
     return write
@@ -85,6 +86,19 @@ def test_they_are_waited_for_on_request(use: Use, named: tuple[str, ...]) -> Non
     visible, said = taken(0.5, *named, wait=True)
     freed.join()
     assert visible == "1" and said[0] == f"waiting for GPU {'1' if named else '0, 1, 2, 3'}, in use by others"
+
+
+def test_a_look_without_an_answer_frees_nothing(use: Use, tmp_path: Path) -> None:
+    use(processes=(0, 1, 2, 3))
+    freed = threading.Timer(0.3, use, kwargs={"processes": (0, 2, 3)})
+
+    def silence(line: str) -> None:
+        if line.startswith("waiting"):
+            (tmp_path / "gpus").unlink()
+            freed.start()
+
+    take_gpus(1, (), wait=True, tell=silence, every=0.01)
+    assert os.environ[VISIBLE] == "1"
 
 
 def test_a_study_without_gpus_asks_nobody(use: Use) -> None:

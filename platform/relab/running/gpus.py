@@ -57,6 +57,9 @@ def take_gpus(
     told = False
     while True:
         there, visible = gpus(), os.environ.get(VISIBLE)
+        if told and not there:  # it answered before: no answer frees nothing
+            time.sleep(every)
+            continue
         if visible is not None:
             allowed = [name.strip() for name in visible.split(",") if name.strip()]
             if any(name.startswith("MIG-") for name in allowed) and not named:
