@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from relab import study
-from relab.report import study_data
+from relab.report.data import study_data
 
 from benchmarks.common import about, write_results
 

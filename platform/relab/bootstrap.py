@@ -2,8 +2,8 @@
 
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -44,14 +44,12 @@ def over_sentences(
     """
     split, _, name = metric.partition("/")
     kept = _counts(study, f"{split}_{TABLE}")
-    if not kept or f"score/{metric}" not in frame.columns or len({len(table) for table in kept.values()}) > 1:
+    if kept is None or f"score/{metric}" not in frame.columns:
         return {}
     recorded, resampled = _recorded(frame, metric), dict[tuple[str, int], Numbers]()
     method = find_method(study.description().method)
-    for at in range(0, len(kept), TOGETHER):
-        trials = list(kept)[at : at + TOGETHER]
-        columns = kept[trials[0]].columns
-        counts = np.stack([kept[trial].to_numpy() for trial in trials]).astype(np.float64)
+    for at in range(0, len(kept.trials), TOGETHER):
+        trials, columns, counts = kept.trials[at : at + TOGETHER], kept.columns, kept.counts[at : at + TOGETHER]
         if not all(
             name in (whole := method.scores_of_counts(dict(zip(columns, table.sum(0), strict=True))))
             and abs(whole[name] - recorded[trial]) < ROUNDING
@@ -62,15 +60,26 @@ def over_sentences(
         scores = np.asarray(method.scores_of_counts(dict(zip(columns, sums, strict=True)))[name])
         resampled |= dict(zip(trials, scores.T, strict=True))
     found = {}
-    for arm in dict.fromkeys(arm for arm, _ in kept):
+    for arm in dict.fromkeys(arm for arm, _ in resampled):
         other = against.get(arm, FULL)
-        shared = [seed for own, seed in kept if own == arm and (other, seed) in kept]
+        shared = [seed for own, seed in resampled if own == arm and (other, seed) in resampled]
         if arm != FULL and shared:
             drawn = np.mean([resampled[arm, seed] - resampled[other, seed] for seed in shared], axis=0)
             low, high = np.quantile(drawn, (LEVEL / 2, 1 - LEVEL / 2))
             mean = float(np.mean([recorded[arm, seed] - recorded[other, seed] for seed in shared]))
             found[arm] = Interval(mean, float(low), float(high))
     return found
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """The counts that the trials of a study have kept."""
+
+    trials: tuple[tuple[str, int], ...]
+    """Arm and seed."""
+    columns: tuple[str, ...]
+    counts: Numbers
+    """[trials, sentences, columns]."""
 
 
 @functools.lru_cache(maxsize=1)
@@ -80,14 +89,17 @@ def _weights(size: int) -> Numbers:
     return drawn.astype(np.float64)
 
 
-def _counts(study: StudyStore, name: str) -> dict[tuple[str, int], pl.DataFrame]:
-    """The kept counts by arm and seed; of trials on folds none."""
+def _counts(study: StudyStore, name: str) -> _Counts | None:
+    """What the trials have kept; of trials on folds, and where one has kept more sentences than another, nothing."""
     rows = study.table(name)
     if not len(rows) or rows["fold"].is_not_null().any():
-        return {}
-    counts = rows.drop("key", "fold", "sentence")
-    tables = counts.partition_by("arm", "seed", include_key=False, as_dict=True)
-    return cast(dict[tuple[str, int], pl.DataFrame], tables)
+        return None
+    trials = rows.group_by("arm", "seed", maintain_order=True).len()
+    if trials["len"].n_unique() > 1:
+        return None
+    counts = rows.drop("key", "arm", "seed", "fold", "sentence")
+    numbers = counts.to_numpy().astype(np.float64).reshape(len(trials), -1, len(counts.columns))
+    return _Counts(tuple(trials.select("arm", "seed").iter_rows()), tuple(counts.columns), numbers)
 
 
 def _recorded(frame: pl.DataFrame, metric: str) -> dict[tuple[str, int], float]:

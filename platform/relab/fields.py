@@ -1,5 +1,6 @@
 """Nested settings addressed by dotted names: presets, overrides and ablations all change configs through here."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -62,3 +63,15 @@ def shortened(names: Sequence[str]) -> list[str]:
     """Dotted names by their last parts alone, where these tell them apart."""
     last = [name.rpartition(".")[2] for name in names]
     return [short if last.count(short) == 1 else name for name, short in zip(names, last, strict=True)]
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Settings for a reader, as ``a.b=1, c=true``."""
+    return ", ".join(f"{name}={value_text(value)}" for name, value in settings.items())
+
+
+def value_text(value: Any) -> str:
+    """A value for a reader: four digits, true and null as YAML has them."""
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -19,7 +19,7 @@ from relab.methods import find_method
 from relab.plan import revision
 from relab.prepared import Prepared, Split
 from relab.records import Description, Store, StudyStore
-from relab.report import verdicts
+from relab.report.content import verdicts
 from relab.running.confirm import confirm, not_covered
 from relab.running.data import Data
 from relab.running.execute import Order, execute, failure

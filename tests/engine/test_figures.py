@@ -529,7 +529,8 @@ class TestScoresBySetting:
         return study
 
     def test_arms_that_differ_in_one_field_alone_make_a_line_each(self, tmp_path: Path) -> None:
-        found = series(self.study(tmp_path))
+        study = self.study(tmp_path)
+        found = series(study, study.frame())
         assert list(found) == ["data.ratio"]
         full, bare = found["data.ratio"]
         assert (full.name, bare.name) == ("full", "without tags")
@@ -539,7 +540,7 @@ class TestScoresBySetting:
 
     def test_two_values_are_no_curve(self, tmp_path: Path) -> None:
         study = self.study(tmp_path, (5, 15))
-        assert series(study) == {}
+        assert series(study, study.frame()) == {}
         with pytest.raises(RequestError, match="no 3 finished arms that differ in 'data.ratio' alone"):
             scores_by_setting(study, "data.ratio", tmp_path / "figure.svg")
 
@@ -571,12 +572,12 @@ def scored(root: Path, scores: Mapping[str, Sequence[float]], **extra: Any) -> S
 def test_the_forest_has_a_row_per_arm_with_two_seeds_and_says_to_what(tmp_path: Path) -> None:
     arms = {"full": [0.8, 0.9, 0.85], "without crf": [0.7, 0.79, 0.76], "once": [0.5]}
     study = scored(tmp_path, arms)
-    assert [row.arm for row in compared(study)] == ["without crf"]
+    assert [row.arm for row in compared(study.description(), study.frame())] == ["without crf"]
     differences(study, tmp_path / "figure.svg")
     said = texts((tmp_path / "figure.svg").read_text())
     assert "without crf" in said and "once" not in said and f"difference in {METRIC}" in said
     study.describe(study.description().model_copy(update={"against": {"without crf": "once"}}))
-    assert compared(study) == []
+    assert compared(study.description(), study.frame()) == []
     with pytest.raises(RequestError, match="no arm with two seeds"):
         differences(study, tmp_path / "figure.svg")
 

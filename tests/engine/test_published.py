@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from relab import published
+from relab.beside import differences
 from relab.environment import Environment
 from relab.errors import NotFound, SpecError
 from relab.fields import lookup
@@ -19,9 +20,10 @@ from relab.figures import metrics_by_epoch
 from relab.method import Config
 from relab.methods import find_method
 from relab.plan import PlannedTrial
-from relab.published import Entry, Paper, differences, find, names
+from relab.published import Entry, Paper, find, names
 from relab.records import Description, Result, Store, StudyStore
-from relab.report import markdown, study_data, study_tables
+from relab.report.data import study_data
+from relab.report.forms import markdown, study_tables
 from relab.spec import AblationSpec, load
 from relab.spec.reading import meant
 from rich.console import Console

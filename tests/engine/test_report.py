@@ -16,7 +16,9 @@ from relab.estimate import dropped, estimate
 from relab.methods import find_method
 from relab.plan import SWEEP, Fold, PlannedTrial, plan
 from relab.records import Description, Failure, Result, Store, StudyStore
-from relab.report import markdown, render_plan, render_status, study_data, study_tables
+from relab.report.data import study_data
+from relab.report.forms import markdown, study_tables
+from relab.report.standing import render_plan, render_status
 from relab.spec import AblationSpec, SweepSpec
 from rich.console import Console, RenderableType
 

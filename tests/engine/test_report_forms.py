@@ -17,10 +17,11 @@ from relab.importance import importance
 from relab.method import Objective
 from relab.plan import SWEEP, PlannedTrial
 from relab.records import ARTIFACTS, Description, Failure, Result, Store, StudyStore, write_once
-from relab.report import Drawing, html, latex, markdown
-from relab.report.blocks import Cell, Column, Paragraph, Table
+from relab.report.blocks import Cell, Column, Drawing, Paragraph, Table
+from relab.report.forms import html, markdown
 from relab.report.html import render as render_html
 from relab.report.latex import escape
+from relab.report.paper import latex
 from relab.spec import load, shipped_specs, written
 
 DEV = "dev/overall_f1"

@@ -13,27 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from relab.beside import Line, beside, differences, lines_beside, prediction_interval
 from relab.cli import main
 from relab.designs import FULL
 from relab.environment import Environment
 from relab.fields import lookup
 from relab.methods import find_method
 from relab.plan import plan
-from relab.published import (
-    Entry,
-    Exhibit,
-    Line,
-    Row,
-    beside,
-    differences,
-    exhibits,
-    find,
-    find_exhibit,
-    lines_beside,
-    names,
-    papers,
-    prediction_interval,
-)
+from relab.published import Entry, Exhibit, Row, exhibits, find, find_exhibit, names, papers
 from relab.records import Description, Result, Store, StudyStore
 from relab.reproduce import missing_weights, parts, settings_for, sources
 from relab.spec import AblationSpec, Spec, load, shipped_specs

@@ -20,7 +20,7 @@ def imported(lines: str, argument: str) -> set[str]:
 
 def test_a_plan_imports_nothing_that_trains(tmp_path: Path) -> None:
     found = imported(PLAN, str(tmp_path))
-    assert "relab.plan" in found and not HEAVY & found
+    assert "relab.plan" in found and not (HEAVY | {"scipy"}) & found
 
 
 @pytest.mark.parametrize("name", method_names())

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from relab.errors import RelabError, SpecError
-from relab.report import markdown, study_data
+from relab.report.data import study_data
+from relab.report.forms import markdown
 
 from benchmarks.known_effects import SINGLE, TOGETHER
 

@@ -72,7 +72,7 @@ def _data(study: "StudyStore", confirmed: "Confirmation") -> dict[str, Any]:
 
 def _shown(study: "StudyStore", confirmed: "Confirmation") -> list[RenderableType]:
     """The study's tables with the scores on test, of a search the best setting's; below, when that was."""
-    from relab.report import study_tables
+    from relab.report.forms import study_tables
 
     tables = study_tables(study) if study.description().kind != "sweep" else [_best(confirmed)]
     opening = confirmed.opening

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(store: StoreOption = DEFAULT_STORE) -> None:
     """Generate a small corpus, search on it, ablate on it, and print both tables."""
-    from relab.report import study_tables
+    from relab.report.forms import study_tables
     from relab.running.study import Options, run
     from relab.spec import load
 

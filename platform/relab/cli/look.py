@@ -21,7 +21,7 @@ from relab.progress import standard_error
 
 if TYPE_CHECKING:
     from relab.records import StudyStore
-    from relab.report import Drawing
+    from relab.report.blocks import Drawing
 
 StudyArgument = Annotated[
     str, typer.Argument(metavar="STUDY", help="The name of a study: its spec's file name by default.")
@@ -74,7 +74,7 @@ def list_things(
 def status(study: StudyArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Show how far a study is, and who is running it."""
     from relab.records import Store
-    from relab.report import render_status
+    from relab.report.standing import render_status
 
     found = Store(store).existing_study(study)
     frame = found.frame()
@@ -97,7 +97,7 @@ def report(
 ) -> None:
     """Write the report of studies: HTML, Markdown, or a table in LaTeX by the file's name; else Markdown to read."""
     from relab.records import Store
-    from relab.report import study_data
+    from relab.report.data import study_data
 
     if figures and output is None:
         raise RequestError("--figures draws beside the report: name its file with -o report.md")
@@ -173,7 +173,8 @@ def ui(
 
 def _written(studies: "list[StudyStore]", output: Path | None, figures: bool) -> str:
     """The report in the form that its file's name asks for."""
-    from relab.report import html, latex, markdown
+    from relab.report.forms import html, markdown
+    from relab.report.paper import latex
 
     form = ".md" if output is None else output.suffix
     match form:
@@ -191,7 +192,7 @@ def _written(studies: "list[StudyStore]", output: Path | None, figures: bool) ->
 def _beside(study: "StudyStore", report: Path, several: bool) -> "list[Drawing]":
     """Draw what a study has to show into files beside its report."""
     from relab.figures import pictures
-    from relab.report import Drawing
+    from relab.report.blocks import Drawing
 
     drawn = []
     report.parent.mkdir(parents=True, exist_ok=True)
@@ -206,7 +207,7 @@ def _beside(study: "StudyStore", report: Path, several: bool) -> "list[Drawing]"
 def _carried(study: "StudyStore") -> "list[Drawing]":
     """Draw what a study has to show into the report itself; without matplotlib a report has no figures, and says so."""
     from relab.figures import pictures
-    from relab.report import Drawing
+    from relab.report.blocks import Drawing
 
     drawn = []
     with tempfile.TemporaryDirectory() as folder:

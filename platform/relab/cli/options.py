@@ -80,7 +80,7 @@ def stand_by_claims(study: "StudyStore") -> None:
     Raises:
         ClaimRefuted: with the claims that the results reverse.
     """
-    from relab.report import verdicts
+    from relab.report.content import verdicts
 
     refuted = [str(verdict.claim) for verdict in verdicts(study) if verdict.outcome == "reversed"]
     if refuted:

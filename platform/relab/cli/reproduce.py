@@ -29,8 +29,9 @@ from relab.errors import RelabError, RequestError
 from relab.progress import standard_error
 
 if TYPE_CHECKING:
+    from relab.beside import Beside
     from relab.corpora import Present
-    from relab.published import Beside, Exhibit
+    from relab.published import Exhibit
     from relab.records import StudyStore
     from relab.reproduce import Part
 
@@ -137,8 +138,9 @@ def _make(
     slots: int | None,
     as_json: bool,
 ) -> None:
+    from relab.beside import beside
     from relab.figures import INSTALL
-    from relab.published import beside, find_exhibit
+    from relab.published import find_exhibit
     from relab.report.beside import published_blocks
     from relab.report.terminal import render
     from relab.reproduce import reproduce as run_studies

@@ -92,7 +92,7 @@ def _planned(loaded: Spec, data: "Data") -> tuple[dict[str, Any], RenderableType
     """What one study would train, as data and for people."""
     from relab.estimate import dropped, estimate
     from relab.plan import plan as plan_trials
-    from relab.report import render_plan
+    from relab.report.standing import render_plan
 
     method, records, corpora = data.method, data.store, data.fingerprints()
     planned = plan_trials(loaded, method, corpora, records.finished())
@@ -212,7 +212,8 @@ def _run(
     failed: bool,
     as_json: bool,
 ) -> None:
-    from relab.report import study_data, study_tables
+    from relab.report.data import study_data
+    from relab.report.forms import study_tables
     from relab.running.study import Options, run
 
     console = standard_error()

@@ -46,9 +46,9 @@ def pictures(study: StudyStore) -> list[Picture]:
     if described.kind == "sweep":
         caption = f"`{described.objective}` by trial: each finished setting, and the best so far."
         return [Picture("search", caption, partial(search_history, study))] if len(by_trial.history(study)[0]) else []
-    found = []
-    shown = headline(described, study.frame())
-    if by_arm.compared(study):
+    found, frame = [], study.frame()
+    shown = headline(described, frame)
+    if by_arm.compared(described, frame):
         seen = "within the seed, with their 95 % intervals; round and blue: settled by Holm-adjusted p."
         found.append(Picture("differences", f"Differences in `{shown}`: {seen}", partial(differences, study)))
     for metric in metrics_by_epoch(study):
@@ -56,7 +56,7 @@ def pictures(study: StudyStore) -> list[Picture]:
         found.append(
             Picture(metric.replace("/", "-"), f"`{metric}` by epoch: {seen}", partial(learning_curves, study, metric))
         )
-    for field in by_setting.series(study):
+    for field in by_setting.series(study, frame):
         caption = f"`{shown}` by `{field}`: the mean over the seeds, its 95 % interval."
         found.append(Picture(f"by-{field}", caption, partial(scores_by_setting, study, field)))
     for table in study.table_names():

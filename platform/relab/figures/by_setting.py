@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from relab.analysis import by_seed
 from relab.comparison import headline
@@ -42,7 +43,8 @@ def scores_by_setting(study: StudyStore, field: str, path: Path) -> None:
         RelabError: matplotlib is not installed, or the file cannot be written.
         RequestError: no arms that differ in this field alone have finished.
     """
-    found = series(study).get(field)
+    frame = study.frame()
+    found = series(study, frame).get(field)
     if not found:
         raise RequestError(f"{study.name} has no {FEWEST} finished arms that differ in {field!r} alone")
     figure = canvas(WIDTH, HEIGHT + LINE * len(found))
@@ -55,13 +57,18 @@ def scores_by_setting(study: StudyStore, field: str, path: Path) -> None:
         ticks = np.unique(values)
         axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
         axes.minorticks_off()
-    dress(axes, field, headline(study.description(), study.frame()))
+    dress(axes, field, headline(study.description(), frame))
     finish(figure, path)
 
 
-def series(study: StudyStore) -> dict[str, list[Series]]:
-    """For each numeric field that tells at least three arms apart, the groups of arms that differ in it alone."""
-    described, frame = study.description(), study.frame()
+def series(study: StudyStore, frame: pl.DataFrame) -> dict[str, list[Series]]:
+    """For each numeric field that tells at least three arms apart, the groups of arms that differ in it alone.
+
+    Args:
+        study: an ablation.
+        frame: its ``frame()``.
+    """
+    described = study.description()
     scores = by_seed(frame, headline(described, frame))
     settings = {trial.arm: dict(flatten(trial.config)) for trial in study.asked() if trial.arm in scores}
     fields = {name for changes in described.arms.values() for name in changes}

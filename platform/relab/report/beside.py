@@ -1,6 +1,6 @@
 """Printed numbers with ours below them."""
 
-from relab.published import Beside, Cell, Line
+from relab.beside import Beside, Cell, Line
 from relab.report import blocks
 from relab.report.blocks import Block, Column, Heading, Paragraph, Table, Tone
 

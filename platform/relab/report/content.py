@@ -9,15 +9,15 @@ from typing import Any
 import polars as pl
 
 from relab.analysis import LEVEL, Interval, best_parameters, by_seed, cost, search_ranking
+from relab.beside import beside
 from relab.bootstrap import over_sentences
 from relab.cells import ArmCells, failed_cells
 from relab.comparison import ArmSummary, headline, metrics_shown, summarise_arms
 from relab.designs import FACTORIAL
 from relab.effects import Effect, effects
-from relab.fields import shortened
+from relab.fields import settings_text, shortened, value_text
 from relab.method import Objective
 from relab.progress import duration
-from relab.published import beside
 from relab.records import Description, StudyStore
 from relab.report.beside import published_blocks
 from relab.report.blocks import Block, Cell, Column, Command, Drawing, Heading, Paragraph, Table
@@ -146,7 +146,7 @@ def _search_blocks(described: Description, frame: pl.DataFrame) -> list[Block]:
     rows = []
     for row in ranking.head(SHOWN).iter_rows(named=True):
         values = json.loads(row["parameters"])
-        settings = [_short(values[name]) for name in names]
+        settings = [value_text(values[name]) for name in names]
         rows.append([str(row["rank"]), f"{row['value']:.4f}", *settings, duration(row["seconds"])])
     columns = [Column(name, number=True) for name in ("rank", described.objective, *shortened(names), "time")]
     stopped = int((frame["state"] == "pruned").sum())
@@ -383,14 +383,3 @@ def _difference_cells(difference: Interval | None) -> tuple[str, str]:
         return "", ""
     low, high = difference.low, difference.high
     return f"{difference.mean:+.4f}", "one seed" if low is None or high is None else f"{low:+.4f} to {high:+.4f}"
-
-
-def settings_text(changes: Mapping[str, Any]) -> str:
-    """The fields that an arm changes."""
-    return ", ".join(f"{name}={_short(value)}" for name, value in changes.items())
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return json.dumps(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 from relab.analysis import by_seed, cost, search_ranking
+from relab.beside import beside
 from relab.bootstrap import over_sentences
 from relab.comparison import ArmSummary, headline, metrics_shown, summarise_arms
 from relab.designs import FACTORIAL
 from relab.method import Objective
-from relab.published import beside
 from relab.records import StudyStore
 from relab.report.content import study_effects, verdicts
 from relab.sequential import arm_standings

@@ -1,12 +1,13 @@
 """The table of an ablation as a paper prints it: a tick per component, mean ± deviation, difference, published."""
 
 from relab.analysis import LEVEL
+from relab.beside import Beside, beside
 from relab.comparison import ArmSummary, headline, summarise_arms
 from relab.errors import RequestError
-from relab.published import Beside, Entry, beside
+from relab.fields import settings_text
+from relab.published import Entry
 from relab.records import Description, StudyStore
 from relab.report.blocks import Cell, Column, Table
-from relab.report.content import settings_text
 from relab.report.latex import CHECK, render
 
 

@@ -9,11 +9,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from relab.estimate import Estimate
+from relab.fields import settings_text
 from relab.plan import SWEEP, Plan
 from relab.progress import duration
 from relab.records import Holder, StudyStore
 from relab.report.blocks import Column, Table
-from relab.report.content import settings_text
 from relab.report.terminal import render
 from relab.spec import Spec
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from relab.beside import differences
 from relab.fields import overlay
 from relab.methods import find_method
-from relab.published import differences, find
+from relab.published import find
 from relab.spec import AblationSpec, SweepSpec, load
 
 from trainables.adversarial_bag.config import PRESETS, BagConfig

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from relab.beside import differences
 from relab.fields import flatten, lookup, overlay
 from relab.methods import find_method
-from relab.published import Entry, differences, find, names
+from relab.published import Entry, find, names
 from relab.spec import AblationSpec, Spec, SweepSpec, load
 
 from trainables.corpora.planted_sentences import PlantedSentencesConfig, generate
