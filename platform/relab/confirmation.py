@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from relab.environment import Environment
 from relab.errors import StoreError
+from relab.keys import one_name
 
 OPENED, SCORES = "opened.json", "scores.json"
 
@@ -78,7 +79,9 @@ def read_confirmation(folder: Path) -> Confirmation | None:
     opening = _read(folder / OPENED, Opening)
     if opening is None:
         return None
-    found = {trial.key: _read(folder / trial.key / SCORES, ConfirmedScores) for trial in opening.trials}
+    found = {
+        trial.key: _read(folder / one_name(trial.key, folder) / SCORES, ConfirmedScores) for trial in opening.trials
+    }
     return Confirmation(opening, {key: record.scores for key, record in found.items() if record is not None})
 
 

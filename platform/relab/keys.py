@@ -1,13 +1,18 @@
-"""A trial's key: equal for two trials exactly when their results must be equal."""
+"""A trial's key, which names its folder: equal for two trials exactly when their results must be equal."""
 
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from relab.errors import StoreError
 from relab.method import Method
+
+LONGEST_NAME = 255
+"""Bytes of a file's name, on any file system that a store may lie on."""
 
 
 def trial_key(
@@ -50,3 +55,10 @@ def significant(config: BaseModel) -> dict[str, Any]:
         elif value != default:
             kept[name] = values[name]
     return kept
+
+
+def one_name(name: str, store: Path) -> str:
+    """``name``, if it stays in its folder: a record may come from another machine."""
+    if name in {"", ".", ".."} or "/" in name or "\0" in name or len(name.encode()) > LONGEST_NAME:
+        raise StoreError(f"{store}: a record names {name[:60]!r}, which is no name of a folder in it")
+    return name

@@ -22,13 +22,12 @@ from relab.claims import WrittenClaim
 from relab.confirmation import Confirmation, read_confirmation
 from relab.environment import Environment
 from relab.errors import NotFound, StoreError
+from relab.keys import one_name
 from relab.plan import PlannedTrial
 
 FailureKind = Literal["out of memory", "not a number", "timeout", "preempted", "no space left", "error"]
 R = TypeVar("R", bound=BaseModel)
 
-LONGEST_NAME = 255
-"""Bytes of a file's name, on any file system that a store may lie on."""
 RESULT, METRICS, ARTIFACTS = "result.json", "metrics.parquet", "artifacts"
 STUDY = "study.json"
 
@@ -115,13 +114,6 @@ def _reason(error: OSError) -> str:
     return "no space left" if error.errno == errno.ENOSPC else error.strerror or str(error)
 
 
-def _one_name(name: str, store: Path) -> str:
-    """``name``, if it stays in its folder: a record may come from another machine."""
-    if name in {"", ".", ".."} or "/" in name or "\0" in name or len(name.encode()) > LONGEST_NAME:
-        raise StoreError(f"{store}: a record names {name[:60]!r}, which is no name of a folder in it")
-    return name
-
-
 def _read(path: Path, kind: type[R]) -> R | None:
     """A record, or None if it was never written."""
     try:
@@ -172,7 +164,7 @@ class Store:
 
     def trial(self, key: str) -> Path:
         """The folder of a trial."""
-        return self.root / "trials" / _one_name(key, self.root)
+        return self.root / "trials" / one_name(key, self.root)
 
     def prepared(self, fingerprint: str) -> Path:
         """The folder of a prepared corpus."""
@@ -353,7 +345,7 @@ class StudyStore:
         return [trial for trial in found if trial is not None]
 
     def _list(self) -> Path:
-        return self.folder / "asked" / _one_name(self.description().revision, self.folder)
+        return self.folder / "asked" / one_name(self.description().revision, self.folder)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

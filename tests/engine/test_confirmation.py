@@ -145,7 +145,7 @@ def study(
 
 
 def opened(found: StudyStore, **options: bool) -> Confirmation:
-    return confirm(found, {}, Console(file=io.StringIO()), **options)
+    return confirm(found, {}, Console(file=io.StringIO()), track=False, **options)
 
 
 def test_the_weights_that_counted_on_dev_are_scored_on_test(tmp_path: Path) -> None:
@@ -352,6 +352,15 @@ def test_a_record_that_is_torn_is_named(tmp_path: Path) -> None:
     (found.confirmation_folder / OPENED).write_text("{")
     with pytest.raises(StoreError, match=r"opened\.json cannot be read"):
         found.frame()
+
+
+def test_a_record_names_folders_of_its_own_alone(tmp_path: Path) -> None:
+    found = study(tmp_path, ablation(seeds=1))
+    key = opened(found).opening.trials[0].key
+    file = found.confirmation_folder / OPENED
+    file.write_text(file.read_text().replace(key, "../elsewhere"))
+    with pytest.raises(StoreError, match="a record names '../elsewhere'"):
+        found.confirmation()
 
 
 def test_nothing_is_left_of_a_study_at_its_end(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from relab.errors import RelabError
 from relab.fields import lookup
 from relab.records import Store
 from relab.running.confirm import confirm
+from relab.tracking.server import mlflow_client
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -59,6 +60,13 @@ def test_a_spec_with_both_searches_then_ablates_around_the_winner_and_is_confirm
     assert {trial.key for trial in record.opening.trials} == set(lab.results(study))
     assert "test/overall_f1" in next(iter(record.scores.values()))
     assert study.frame()["score/test/overall_f1"].null_count() == 0 and lab.results(study).items() <= everything.items()
+
+    client = mlflow_client(store)
+    runs = client.search_runs([client.get_experiment_by_name("study").experiment_id])
+    shown = {run.data.tags["relab.key"]: run.data.metrics for run in runs if "relab.key" in run.data.tags}
+    assert {key: {name: metrics[f"best/{name}"] for name in record.scores[key]} for key, metrics in shown.items()} == (
+        record.scores
+    )
 
 
 def test_without_a_winner_no_arm_is_trained(lab: Any) -> None:

@@ -21,11 +21,17 @@ from relab.running.data import Data
 from relab.running.execute import weights_digest
 from relab.sources import trial_source, unfinished
 from relab.spec import Spec, restored
+from relab.tracking import Tracker
 from rich.console import Console
 
 
 def confirm(
-    study: StudyStore, given: Mapping[str, Path], console: Console, *, without_failed: bool = False
+    study: StudyStore,
+    given: Mapping[str, Path],
+    console: Console,
+    *,
+    without_failed: bool = False,
+    track: bool = True,
 ) -> Confirmation:
     """Score the test split with the weights of a study's finished trials, or find the record of it.
 
@@ -38,6 +44,7 @@ def confirm(
         given: where corpora and vectors lie, by name.
         console: for progress.
         without_failed: open it although trials have failed, which the record then leaves out for good.
+        track: show the scores in MLflow.
 
     Raises:
         RequestError: the protocol is ``paper``, trials are missing, or the data are not those of the study.
@@ -75,9 +82,11 @@ def confirm(
             found = Confirmation(opening, {})
         torch.set_num_threads(max(1, int(spec.resources.cpus)))
         planned = {trial.key: trial for trial in study.asked()}
-        for number, trial in enumerate(found.missing, 1):
-            console.print(f"{label(planned[trial.key])}  ({number}/{len(found.missing)})")
-            _score(study, method, data, planned[trial.key])
+        with Tracker(study, console, enabled=track) as tracker:
+            for number, trial in enumerate(found.missing, 1):
+                console.print(f"{label(planned[trial.key])}  ({number}/{len(found.missing)})")
+                _score(study, method, data, planned[trial.key])
+            tracker.begin()
     return study.confirmation() or found
 
 

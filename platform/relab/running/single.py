@@ -39,5 +39,7 @@ def train_one(spec: Spec, store: Path, given: Mapping[str, Path], console: Conso
     def show(number: int, metrics: Mapping[str, float], history: object) -> None:
         console.print(f"{number:4}  " + "  ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
 
-    order = Order(trial, str(records.root), data.prepared(trial), threads=max(1, int(spec.resources.cpus)))
+    wanted = spec.resources
+    threads = max(1, int(wanted.cpus))
+    order = Order(trial, str(records.root), data.prepared(trial), threads=threads, hours=wanted.hours)
     return execute(order, show)

@@ -65,6 +65,8 @@ class _Run:
     status: str
     reports: int = 0
     """Reports whose metrics are there."""
+    opened: bool = False
+    """Whether scores on test are there."""
 
 
 @dataclass
@@ -117,6 +119,7 @@ class View:
         for trial in asked:
             self._settle(trial, gone=driver_gone)
         if asked:
+            self._open(asked)
             self._summarise(driver_gone)
         if driver_gone and FULL in self.parents:
             self._draw(self.parents[FULL].identity)
@@ -144,6 +147,7 @@ class View:
                     if found.status != "FINISHED" and self.description.objective in run.data.metrics:
                         history = self.client.get_metric_history(found.identity, self.description.objective)
                         found.reports = max(metric.step for metric in history)
+                    found.opened = any(name.startswith("best/test/") for name in run.data.metrics)
                     self.children[int(tags[TRIAL])] = found
                 else:
                     self.parents[tags[ARM]] = found
@@ -276,6 +280,21 @@ class View:
                 flat(pl.read_parquet(table, use_pyarrow=True)).write_csv(Path(folder) / f"{table.stem}.csv")
             self.client.log_artifacts(run.identity, folder)
 
+    def _open(self, asked: Sequence[PlannedTrial]) -> None:
+        """Scores on the test split, once all of those that were to be confirmed are there."""
+        from mlflow.entities import Metric
+
+        found = self.study.confirmation()
+        if found is None or found.missing:
+            return
+        for trial in asked:
+            scores, known = found.scores.get(trial.key), self.children.get(trial.number)
+            if scores is not None and known is not None and not known.opened:
+                at = int(found.opening.opened * 1000)
+                metrics = [Metric(f"best/{name}", value, at, 0) for name, value in scores.items()]
+                self.client.log_batch(known.identity, metrics=metrics)
+                known.opened = True
+
     def _summarise(self, gone: bool) -> None:
         """Means, spreads, differences and intervals as metrics of the parents, where MLflow's pages compare them."""
         frame = self.study.frame()
@@ -296,7 +315,9 @@ class View:
         """Put the figures that the records have into the full model's run, anew once there are more results."""
         from relab.figures import pictures
 
-        results = str((self.study.frame()["state"] == "finished").sum())
+        confirmed = self.study.confirmation()
+        opened = ", test opened" if confirmed is not None and not confirmed.missing else ""
+        results = f"{(self.study.frame()['state'] == 'finished').sum()}{opened}"
         if self.client.get_run(full).data.tags.get(FIGURES) == results:
             return
         try:
