@@ -1,6 +1,7 @@
-"""What the tests of every method need: one thread, trials, and groups of workers."""
+"""What the tests of methods and corpora need: real files where there are any, one thread, trials, groups of workers."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +20,16 @@ from relab.trial import Checkpoint, Trial
 from torch import Tensor
 
 T = TypeVar("T")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real corpora: RELAB_DATA, or ../shared/data beside the checkout."""
+    folder = Path(os.environ.get("RELAB_DATA") or ROOT.parent / "shared" / "data")
+    if not (folder / "conll04" / "train.txt").is_file():
+        pytest.skip(f"no real files: set RELAB_DATA to a folder with conll04/train.txt (looked in {folder})")
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

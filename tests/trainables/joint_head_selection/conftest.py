@@ -1,7 +1,7 @@
 """Small data and small networks."""
 
-import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,7 +45,5 @@ def prepared(corpus: Corpus[TaggedSentence]) -> Prepared:
 
 
 @pytest.fixture(scope="session")
-def conll04() -> Corpus[TaggedSentence]:
-    if not os.environ.get("RELAB_DATA"):
-        pytest.skip("set RELAB_DATA to a folder with conll04/train.txt")
-    return read_corpus("conll04")
+def conll04(real_data: Path) -> Corpus[TaggedSentence]:
+    return read_corpus("conll04", given={"conll04": real_data / "conll04"})
