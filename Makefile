@@ -27,9 +27,10 @@ test-cluster: $(STAMP)
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -m 'not ray and not group and not cluster'
 
-# Each fault of docs/faults.md on a small study, and its numbers there.
+# Each fault of docs/faults.md on a small study, and its numbers there; those of a cluster where it may play three hosts.
 faults: $(STAMP)
 	RELAB_FAULTS=benchmarks/results/faults.json $(BIN)/python -m pytest tests/faults/test_faults.py
+	RELAB_FAULTS=benchmarks/results/faults.json $(BIN)/python -m pytest -m cluster tests/cluster/test_three_hosts.py
 	$(BIN)/python -m tests.faults.table
 
 # Damaged files for every reader, as in the tests, and fifty times as many.
