@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 STYLES = {"ran": "green", "ran in part": "yellow", "needs data": "red", "needs weights": "red"}
 """Of the states."""
 
-SHOWN = 10
-"""Rows of a kept table that the terminal shows; its file has them all."""
+SHOWN = 5
+"""Rows of a kept table that the terminal shows, a line for each of their cells; its file has them all."""
 
 
 def register(app: typer.Typer) -> None:
@@ -196,9 +196,12 @@ def _drawn(
             return {exhibit.table: None}
         file = stem.with_name(f"{stem.name}.csv")
         frame.write_csv(file)
-        rows = Table(*frame.columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), title=study.name)
-        for row in frame.head(SHOWN).iter_rows():
-            rows.add_row(*("" if value is None else Text(str(value)) for value in row))
+        rows = Table.grid(padding=(0, 2, 0, 0))
+        for row in frame.head(SHOWN).iter_rows(named=True):  # a line per cell: a sentence is wider than a column
+            for column, value in row.items():
+                if value is not None:
+                    rows.add_row(Text(column, style="dim"), Text(str(value)))
+            rows.add_row()
         return {exhibit.table: (file, rows)}
     from relab.figures import pictures
 

@@ -179,7 +179,7 @@ def sweep_spec(
     loaded = _load(spec, changes, trials=trials, study=study)
     if not isinstance(loaded, SweepSpec):
         what = "searches for its arms" if isinstance(loaded, TunedSpec) else "has no `space` to search"
-        raise RequestError(f"{spec} {what}; an ablation runs with: {verb} ablate {spec}")
+        raise RequestError(f"{spec} {what}; {_what_runs(loaded, spec, verb)}")
     return loaded
 
 
@@ -193,8 +193,19 @@ def ablation_spec(
     """
     loaded = _load(spec, changes, seeds=seeds, study=study)
     if not isinstance(loaded, AblationSpec):
-        raise RequestError(f"{spec} has no `design` of arms; a search runs with: {verb} sweep {spec}")
+        raise RequestError(f"{spec} has no `design` of arms; {_what_runs(loaded, spec, verb)}")
     return loaded
+
+
+def _what_runs(loaded: Spec, spec: str, verb: str) -> str:
+    """The command for what a spec is."""
+    match loaded:
+        case SweepSpec():
+            return f"a search runs with: {verb} sweep {spec}"
+        case AblationSpec():
+            return f"an ablation runs with: {verb} ablate {spec}"
+        case _:
+            return f"it trains one configuration: relab train {spec}"
 
 
 def _load(spec: str, changes: list[str] | None, **direct: Any) -> Spec:
