@@ -87,7 +87,7 @@ def bags(epochs: int) -> Mapping[str, Any]:
 
 CASES = {
     "pcnn": Case("adversarial_bag", "quick", plain_loops.adversarial_bag, BAGS, bags(30), 30),
-    "gru": Case("adversarial_bag", "paper/nyt_rnn", plain_loops.adversarial_bag, BAGS, bags(3), 3),
+    "gru": Case("adversarial_bag", "paper/nyt_rnn", plain_loops.adversarial_bag, BAGS, bags(8), 8),
     "bilstm": Case(
         "sent",
         "quick",
