@@ -394,7 +394,7 @@ class StudyStore:
 
         Scores on the test split are among them where the protocol is ``paper``, or once they are confirmed.
         """
-        running, confirmed = self.holder() is not None, self._confirmed()
+        running, confirmed = self.holder() is not None, self.confirmed()
         rows = [self._row(trial, running, confirmed.get(trial.key, {})) for trial in self.asked()]
         return pl.DataFrame(rows, infer_schema_length=None) if rows else pl.DataFrame(schema=EMPTY)
 
@@ -439,8 +439,8 @@ class StudyStore:
         """What ``relab confirm`` has scored; None while the test split is shut."""
         return read_confirmation(self.confirmation_folder)
 
-    def _confirmed(self) -> Mapping[str, Mapping[str, float]]:
-        """Scores on the test split by key, once all are there."""
+    def confirmed(self) -> Mapping[str, Mapping[str, float]]:
+        """Scores on the opened test split by key; none until those of all trials that are to have some are there."""
         found = self.confirmation()
         return {} if found is None or found.missing else found.scores
 
@@ -451,7 +451,7 @@ class StudyStore:
     def table_names(self) -> list[str]:
         """The tables that any finished trial has kept, or the confirmation of its test split."""
         kept = {name for trial in self.asked() for name in self.store.table_names(trial.key)}
-        confirmed = (path for key in self._confirmed() for path in (self.confirmation_folder / key).glob("*.parquet"))
+        confirmed = (path for key in self.confirmed() for path in (self.confirmation_folder / key).glob("*.parquet"))
         return sorted(kept | {path.stem for path in confirmed})
 
     def table(self, name: str) -> pl.DataFrame:

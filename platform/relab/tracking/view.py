@@ -281,17 +281,14 @@ class View:
             self.client.log_artifacts(run.identity, folder)
 
     def _open(self, asked: Sequence[PlannedTrial]) -> None:
-        """Scores on the test split, once all of those that were to be confirmed are there."""
+        """Scores on the test split, once it is open."""
         from mlflow.entities import Metric
 
-        found = self.study.confirmation()
-        if found is None or found.missing:
-            return
+        confirmed, now = self.study.confirmed(), int(time.time() * 1000)
         for trial in asked:
-            scores, known = found.scores.get(trial.key), self.children.get(trial.number)
-            if scores is not None and known is not None and not known.opened:
-                at = int(found.opening.opened * 1000)
-                metrics = [Metric(f"best/{name}", value, at, 0) for name, value in scores.items()]
+            known = self.children.get(trial.number)
+            if trial.key in confirmed and known is not None and not known.opened:
+                metrics = [Metric(f"best/{name}", value, now, 0) for name, value in confirmed[trial.key].items()]
                 self.client.log_batch(known.identity, metrics=metrics)
                 known.opened = True
 
@@ -315,8 +312,7 @@ class View:
         """Put the figures that the records have into the full model's run, anew once there are more results."""
         from relab.figures import pictures
 
-        confirmed = self.study.confirmation()
-        opened = ", test opened" if confirmed is not None and not confirmed.missing else ""
+        opened = ", test opened" if self.study.confirmed() else ""
         results = f"{(self.study.frame()['state'] == 'finished').sum()}{opened}"
         if self.client.get_run(full).data.tags.get(FIGURES) == results:
             return
