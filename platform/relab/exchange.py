@@ -6,12 +6,15 @@ sums that are (``sum``); what decides how a loop goes on is the first worker's (
 nothing is exchanged.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from relab.errors import RelabError
 
 S = TypeVar("S", list[int], Tensor)
 
@@ -44,10 +47,15 @@ class Share:
         return self.counts * (self.end - self.begin) / self.items
 
 
+class ExchangeFailed(RelabError):
+    """The exchange has broken off: another worker has ended, and only from outside can be seen why."""
+
+
 class Exchange:
     """One worker's side of the exchange, over ``torch.distributed``'s default process group.
 
-    Each of its functions is called by all workers, in the same order.
+    Each of its functions is called by all workers, in the same order, and raises ``ExchangeFailed`` where one
+    of them is gone.
     """
 
     def __init__(self, rank: int = 0, world_size: int = 1, device: torch.device | None = None) -> None:
@@ -72,7 +80,8 @@ class Exchange:
         found = torch.tensor([float(p.grad is not None) for p in trained], dtype=parts[0].dtype, device=parts[0].device)
         flat = torch.cat([*(part.flatten() for part in parts), found])
         flat = flat * weight if weight else torch.zeros_like(flat)
-        torch.distributed.all_reduce(flat)
+        with _exchanging():
+            torch.distributed.all_reduce(flat)
         *sums, found = torch.split(flat, [*(parameter.numel() for parameter in trained), len(trained)])
         for parameter, gradient, there in zip(trained, sums, found.tolist(), strict=True):
             parameter.grad = gradient.view_as(parameter) if there else None
@@ -97,7 +106,8 @@ class Exchange:
         if self.world_size == 1:
             return int(x.max())
         found = torch.cat([x.new_zeros(1), x]).max()
-        torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
+        with _exchanging():
+            torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
         return int(found)
 
     def first(self, x: Tensor) -> Tensor:
@@ -105,7 +115,8 @@ class Exchange:
         if self.world_size == 1:
             return x
         sent = x.detach().to(self.device, copy=True).contiguous()
-        torch.distributed.broadcast(sent, 0)
+        with _exchanging():
+            torch.distributed.broadcast(sent, 0)
         return sent.to(x.device)
 
     def scores(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
@@ -121,13 +132,22 @@ ALONE = Exchange()
 """Of one worker."""
 
 
+@contextmanager
+def _exchanging() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise ExchangeFailed(str(error)) from error
+
+
 class _Sum(torch.autograd.Function):
     """x ↦ Σ x over the workers, for a loss that is summed over them too: its adjoint is itself."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         total = x.detach().clone(memory_format=torch.contiguous_format)
-        torch.distributed.all_reduce(total)
+        with _exchanging():
+            torch.distributed.all_reduce(total)
         return total
 
     @staticmethod

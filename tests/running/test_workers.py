@@ -9,14 +9,19 @@ from typing import Any
 
 import pytest
 import ray
+import torch
+from ray.train import WorkerGroupError
 from relab.cluster.capacity import Capacity
+from relab.environment import environment
+from relab.exchange import ExchangeFailed
 from relab.methods import find_method
 from relab.plan import PlannedTrial, plan
-from relab.records import Result, Store
+from relab.records import Failure, FailureKind, Result, Store
 from relab.running.data import Data
 from relab.running.driver import Run, drive
 from relab.running.execute import Order, execute
 from relab.running.resources import DRIVER_ALONE, slots
+from relab.running.worker import WorkerFailed, failure_of
 from relab.search import ListSource
 from relab.spec import Spec, load
 
@@ -144,3 +149,45 @@ def test_an_error_of_a_later_worker_is_recorded_as_what_it_is(lab: Any, tmp_path
     assert [failure.kind for failure in store.failures(trial.key)] == ["error"]
     assert [failure.message for failure in run.failed] == ["KeyError: 'of the second worker'"]
     assert "second_fails.py" in run.failed[0].traceback
+
+
+@pytest.mark.group
+def test_a_trial_whose_later_worker_was_lost_is_tried_again(lab: Any, tmp_path: Path) -> None:
+    """The first worker's error is that its connection was closed, and not what is recorded."""
+    store = Store(tmp_path / "store")
+    text = WORKLOAD.replace("benchmarks.workload:Workload", "tests.running.second_fails:SecondLost")
+    run, (trial,) = run_of(lab, text, store, 2, 1)
+    drive(run)
+    assert [failure.kind for failure in store.failures(trial.key)] == ["preempted"]
+    assert not run.failed and store.result(trial.key) is not None
+
+
+def group_error(*errors: Exception) -> WorkerGroupError:
+    return WorkerGroupError("the group has failed", dict(enumerate(errors)))
+
+
+def worker_failed(kind: FailureKind, ended: float, *, superseded: bool = False) -> WorkerFailed:
+    failed = Failure(
+        key="a" * 20,
+        kind=kind,
+        message=kind,
+        traceback="",
+        seconds=1.0,
+        ended=ended,
+        environment=environment(torch.device("cpu"), 2),
+    )
+    return WorkerFailed(failed.model_dump_json(), superseded)
+
+
+def test_what_is_recorded_of_a_group_is_its_first_error_that_is_not_another_workers() -> None:
+    late, early, gone = worker_failed("error", 9.0), worker_failed("not a number", 3.0), ExchangeFailed("closed")
+    kinds = [failure_of(group_error(*errors))[0].kind for errors in ([gone, late], [late, early], [early, gone, late])]
+    assert kinds == ["error", "not a number", "not a number"]
+    _, superseded = failure_of(group_error(worker_failed("error", 1.0, superseded=True), late))
+    assert superseded
+
+
+@pytest.mark.parametrize("errors", [[], [ExchangeFailed("closed")], [worker_failed("error", 1.0), OSError("gone")]])
+def test_a_lost_worker_is_no_failure_of_the_trial(errors: list[Exception]) -> None:
+    with pytest.raises(WorkerGroupError):
+        failure_of(group_error(*errors))

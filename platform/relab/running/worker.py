@@ -11,6 +11,7 @@ from ray.train import ScalingConfig, TrainingFailedError, WorkerGroupError
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 from relab.errors import RelabError, StoreError
+from relab.exchange import ExchangeFailed
 from relab.records import Failure, Result, Store
 from relab.running.execute import OnReport, Order, assist, execute, failure
 from relab.trial import Superseded
@@ -55,19 +56,19 @@ def _worker_group(order: Order) -> Result | Failure:
             train.report(_message(number, metrics, history, first=not sent))
             sent = True
 
-        if rank := context.get_world_rank():
-            began = time.time()
-            try:
+        rank, began = context.get_world_rank(), time.time()
+        try:
+            if rank == 0:
+                execute(order, on_report, world_size=order.workers)
+            else:
                 assist(order, on_report, rank=rank, world_size=order.workers)
-            except Exception as error:
-                raise WorkerFailed(failure(order.trial, error, began, order.workers).model_dump_json()) from error
-        else:
-            outcome = _attempt(order, on_report)
-            if isinstance(outcome, Failure):  # the others wait for this worker, and go when it is seen to have failed
-                raise RelabError(outcome.message)
+        except ExchangeFailed:
+            raise
+        except Exception as error:
+            failed = failure(order.trial, error, began, order.workers)
+            raise WorkerFailed(failed.model_dump_json(), isinstance(error, Superseded)) from error
 
     store, key = Store(Path(order.store)), order.trial.key
-    failed_before = len(store.failures(key))
     trainer = TorchTrainer(
         loop,
         scaling_config=ScalingConfig(
@@ -84,41 +85,55 @@ def _worker_group(order: Order) -> Result | Failure:
     try:
         trainer.fit()
     except TrainingFailedError as error:
-        if len(store.failures(key)) == failed_before:
-            store.write_failure(_of_a_later_worker(error))
-        return store.failures(key)[-1]
+        return _recorded(order, *failure_of(error))
     result = store.result(key)
     assert result is not None
     return result
 
 
 class WorkerFailed(RelabError):
-    """The method raised an error in a worker that is not the first; its text is the failure to record, as JSON."""
+    """An error has ended the attempt in a worker of a group.
+
+    Args:
+        failure: what to record of it, as JSON.
+        superseded: whether it is to stay unrecorded.
+    """
+
+    def __init__(self, failure: str, superseded: bool) -> None:
+        super().__init__(failure, superseded)
 
 
-def _of_a_later_worker(error: TrainingFailedError) -> Failure:
-    """The failure of a group whose first worker had none; raises ``error`` where a worker was lost.
+def failure_of(error: TrainingFailedError) -> tuple[Failure, bool]:
+    """The first failure of a group's workers, and whether it is a superseded attempt's.
 
-    The others' errors then say no more than that: a connection has ended.
+    Ray tells a group's errors once, before it ends the others: only what it tells may be recorded, since a worker whose
+    neighbour is being ended sees its connection closed.
+
+    Raises:
+        TrainingFailedError: ``error``, where a worker was lost. The others' failed exchanges say no more than that.
     """
     errors = list(error.worker_failures.values()) if isinstance(error, WorkerGroupError) else []
-    if not errors or not all(isinstance(each, WorkerFailed) for each in errors):
+    causes = [each for each in errors if not isinstance(each, ExchangeFailed)]
+    if not causes or not all(isinstance(each, WorkerFailed) for each in causes):
         raise error
-    return Failure.model_validate_json(str(errors[0]))
+    found = [(Failure.model_validate_json(text), superseded) for text, superseded in (each.args for each in causes)]
+    return min(found, key=lambda each: each[0].ended)
 
 
 def _attempt(order: Order, on_report: OnReport) -> Result | Failure:
     """Train; an error of the method becomes a record, so that the worker lives on for the next trial."""
     started = time.time()
     try:
-        return execute(order, on_report, world_size=order.workers)
+        return execute(order, on_report)
     except Exception as error:  # noqa: BLE001 -- whatever a method raises is recorded, class and traceback, and shown
-        failed = failure(order.trial, error, started, order.workers)
-        if isinstance(error, Superseded):
-            return failed  # the records are the other attempt's
+        return _recorded(order, failure(order.trial, error, started), isinstance(error, Superseded))
+
+
+def _recorded(order: Order, failed: Failure, superseded: bool) -> Failure:
+    if not superseded:  # else the records are the other attempt's
         with suppress(StoreError):  # a full disk: the driver hears of it all the same
             Store(Path(order.store)).write_failure(failed)
-        return failed
+    return failed
 
 
 def _message(
