@@ -24,7 +24,7 @@ class BioMultitask(Method[PairConfig]):
 
     name: ClassVar[str] = "bio_multitask"
     title: ClassVar[str] = "relations of all entity pairs of a sentence, BIO tags and multi-task learning (Ye 2019)"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     Config = PairConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
     components: ClassVar[tuple[Component, ...]] = COMPONENTS

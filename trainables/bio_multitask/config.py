@@ -170,6 +170,7 @@ _SYSTEMS: dict[str, dict[str, Any]] = {
     "_eatt_bigru": _SINGLE | {"encoder": {"kind": "eatt_bigru", "hidden": 100}},
 }
 _SHORT: dict[str, Any] = {"data.negatives_per_positive": 5.0, "training.epochs": 5}
+_SHORT_SENTENCES: dict[str, Any] = {"data.max_tokens": 40, "training": {"batch_size": 64, "epochs": 3}}
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     **{f"paper/english{name}": overlay(_ENGLISH, changes) for name, changes in _SYSTEMS.items()},
@@ -185,7 +186,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         },
     ),
     "quick": overlay(_ENGLISH, _SHORT),
-    "quick/chinese": overlay(_CHINESE, _SHORT),
+    "quick/chinese": overlay(overlay(_CHINESE, _SHORT), _SHORT_SENTENCES),
     "smoke": {
         "words.size": 24,
         "tags.size": 12,
@@ -198,8 +199,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 """The paper's systems for both languages, with all negatives; ``code/english``, what of the released code's settings is
 a field here (docs/decisions/bio_multitask.md names the rest, the input among it); ``quick``, five negatives for a
-positive and few epochs, for two cores; ``smoke`` for a moment's run. Tags and multi-task learning are on but in the
-three named systems."""
+positive and few epochs, for two cores, the Chinese one of short sentences in smaller batches; ``smoke`` for a moment's
+run. Tags and multi-task learning are on but in the three named systems."""
 
 COMPONENTS = (
     Component("tags", off={"tags.enabled": False}, prose="no embedding of BIO tags: words and positions alone"),

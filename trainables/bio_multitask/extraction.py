@@ -40,6 +40,7 @@ COUNTS = {
     "negatives": "after filter and sampling",
     "negatives of unrelated types": "dropped by the filter",
     "negatives not sampled": "dropped by the sampling",
+    "pairs in long sentences": "of train, positives among them; dropped, where there is a limit",
 }
 """What is counted for each split, and what becomes of it."""
 
@@ -65,6 +66,9 @@ class ExtractionConfig(Config):
     dev and test too, and every fold is of one sample. With ``train`` dev and test keep all negatives."""
     sampling_seed: int = 0
     """The paper's one fixed seed, beside which training has its own."""
+    max_tokens: int | None = Field(None, ge=1)
+    """Train's pairs in sentences of more tokens are left out, to save time; dev and test keep theirs. The
+    paper has no limit."""
 
     @property
     def ordered(self) -> bool:
@@ -101,7 +105,7 @@ def extract(
     Raises:
         DataError: an entity or a relation that is not within its sentence, or a relation of another name; with the
             document.
-        RequestError: a split with sentences has no positive.
+        RequestError: a split with sentences has no positive, or train has none within the limit of tokens.
     """
     types = {kind: number for number, kind in enumerate(entity_types(splits))}
     number = {relation: place for place, relation in enumerate(relations)}
@@ -116,6 +120,8 @@ def extract(
         found = _filtered(found, len(types), settings)
     if settings.negatives_per_positive is not None:
         found = _sampled(found, settings.negatives_per_positive, settings)
+    if settings.max_tokens is not None:
+        found |= {"train": _short(found["train"], settings.max_tokens)}
     return {name: pairs.instances() for name, pairs in found.items()}
 
 
@@ -132,6 +138,8 @@ class _Columns:
     """[S]: of document and place in it, the same in whatever split or fold the document is."""
     size: Ints
     """[S]: entities of each sentence."""
+    tokens: Ints
+    """[S]: tokens of each sentence."""
     sentence: Ints
     spans: Ints
     kind: Ints
@@ -168,7 +176,8 @@ def _columns(
     pairs[:, :2] = rank[pairs[:, :2]]
     table = table[order]
     size = np.bincount(table[:, 0], minlength=len(items))
-    return _Columns(_keys(items), size, table[:, 0], table[:, 1:3], table[:, 3], pairs)
+    tokens = np.array([len(item.tokens) for item in items], dtype=np.int64)
+    return _Columns(_keys(items), size, tokens, table[:, 0], table[:, 1:3], table[:, 3], pairs)
 
 
 def _where(split: str, place: int, item: AnnotatedSentence) -> str:
@@ -236,7 +245,9 @@ class _Pairs:
     def instances(self) -> Instances:
         spans = self.columns.spans
         both = np.concatenate([spans[self.first], spans[self.second]], 1)
-        counts = dict.fromkeys(COUNTS, 0) | self.counts | {"negatives": int(self.negative.sum())}
+        negatives = int(self.negative.sum())
+        kept = {"negatives": negatives, "positives": len(self.label) - negatives}
+        counts = dict.fromkeys(COUNTS, 0) | self.counts | kept
         return Instances(self.columns.sentence[self.first], both, self.label, self.judged, counts)
 
 
@@ -328,3 +339,11 @@ def _sampled(found: Mapping[str, _Pairs], ratio: float, settings: ExtractionConf
     parts = np.split(kept, np.cumsum([len(found[name].label) for name in names])[:-1])
     sampled = {name: found[name].where(part, "negatives not sampled") for name, part in zip(names, parts, strict=True)}
     return {name: sampled.get(name, pairs) for name, pairs in found.items()}
+
+
+def _short(train: _Pairs, max_tokens: int) -> _Pairs:
+    """The pairs in sentences of at most so many tokens."""
+    kept = train.columns.tokens[train.columns.sentence[train.first]] <= max_tokens
+    if not (kept & ~train.negative).any():
+        raise RequestError(f"train has no related pair in a sentence of at most {max_tokens} tokens (data.max_tokens)")
+    return train.where(kept, "pairs in long sentences")

@@ -221,6 +221,28 @@ def test_a_sample_has_every_positive_and_the_ratio_as_far_as_there_are_negatives
             assert sizes(found) == sizes(every[name])
 
 
+@settings(max_examples=60, deadline=None)
+@given(corpora(), configs, st.integers(1, 8))
+def test_a_limit_of_tokens_leaves_out_long_sentences_of_train_and_nothing_else(
+    splits: dict[str, list[AnnotatedSentence]], config: ExtractionConfig, limit: int
+) -> None:
+    every = extract(splits, LABELS, config)
+    limited = config.model_copy(update={"max_tokens": limit})
+    expected = Counter(
+        {row: n for row, n in rows(every["train"]).items() if len(splits["train"][row[0]].tokens) <= limit}
+    )
+    if not any(label for _, _, label in expected):
+        with pytest.raises(RequestError, match="max_tokens"):
+            extract(splits, LABELS, limited)
+        return
+    found = extract(splits, LABELS, limited)
+    assert rows(found["train"]) == expected
+    counts = found["train"].counts
+    assert counts["pairs in long sentences"] == rows(every["train"]).total() - expected.total()
+    assert (counts["positives"], counts["negatives"]) == sizes(found["train"])
+    assert all(rows(found[name]) == rows(every[name]) for name in splits if name != "train")
+
+
 def rows(found: Instances) -> Counter:
     return Counter(zip(found.sentence.tolist(), map(tuple, found.spans.tolist()), found.label.tolist(), strict=True))
 

@@ -148,7 +148,7 @@ def test_what_differs_between_arms_is_no_input_and_no_optimiser(table: str) -> N
     assert all(each == shared[0] for each in shared)
 
 
-@pytest.mark.parametrize("name", ["ma2021_table6", "planted_noise_filter"])
+@pytest.mark.parametrize("name", ["ma2021_table6", "ma2021_table6_nyt", "planted_noise_filter"])
 def test_table_6_takes_one_part_away_at_a_time(name: str) -> None:
     spec = load(name)
     assert isinstance(spec, AblationSpec)
