@@ -52,7 +52,7 @@ class Case:
     corpus: Mapping[str, Any]
     settings: Mapping[str, Any]
     epochs: int
-    """So many that a run takes ten seconds or more on one thread of 2026: shorter ones differ more by themselves."""
+    """So many that a run takes half a minute or more on one thread of 2026: shorter ones differ more by themselves."""
     counted: str = "sentences"
     """What is trained on: ``sentences``, or ``instances``, pairs of entities."""
 
@@ -95,19 +95,19 @@ CASES = {
         {"name": "planted_sentences", "train": 3000, "dev": 300, "test": 10},
         # one epoch of each kind of phase; with next to no threshold no label is noise, and both train on all sentences
         {
-            "schedule": {"first_epochs": 1, "epochs": 1, "iterations": 10, "stop": "fixed"},
+            "schedule": {"first_epochs": 1, "epochs": 1, "iterations": 30, "stop": "fixed"},
             "final.epochs": 1,
             "filter.threshold": 1e-30,
         },
-        12,
+        32,
     ),
     "cnn": Case(
         "bio_multitask",
         "quick",
         plain_loops.bio_multitask,
         {"name": "planted_pairs", "train": 300, "dev": 30, "test": 2},
-        {"training.epochs": 6},
-        6,
+        {"training.epochs": 20},
+        20,
         counted="instances",
     ),
 }
