@@ -80,7 +80,8 @@ def test_differences_are_the_tables(table: str, better: str, worse: str) -> None
 
 
 def test_the_report_says_what_keeps_the_numbers_apart() -> None:
-    for table, apart in (("table1", ["corpus"]), ("table2", ["corpus", "data.negatives_per_positive"])):
+    shorter = ["data.negatives_per_positive", "data.max_tokens"]
+    for table, apart in (("table1", ["corpus"]), ("table2", ["corpus", *shorter])):
         spec, entry = spec_of(table), find(f"ye2019/{table}")[1]
         found = differences(entry, spec.model_dump(mode="json", by_alias=True), configs(spec)["full"].model_dump())
         assert [line.partition(":")[0] for line in found] == apart
