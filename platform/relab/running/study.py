@@ -16,7 +16,7 @@ from relab.method import Method
 from relab.methods import find_method
 from relab.plan import PlannedTrial, plan, revision, smoke_plan
 from relab.progress import Progress, standard_error
-from relab.records import Description, Result, Store, StudyStore
+from relab.records import Description, Store, StudyStore
 from relab.running.data import Data
 from relab.running.driver import Listener, Run, connect, drive
 from relab.running.execute import Order
@@ -176,11 +176,11 @@ class _Job:
             worst = run.failed[0]
             raise RelabError(f"a smoke run failed, nothing was trained: {worst.message}\n{worst.traceback}")
         against = {arm.name: arm.against for arm in self.spec.designed(self.method).arms}
-        same = equal_arms(planned, {trial.key: self.study.store.result(trial.key) for trial in planned}, against)
+        same = equal_arms(planned, self.study.store, against)
         if same:
             equal = ", ".join(f"{arm} equals {other}" for arm, other in same.items())
             raise RelabError(
-                f"{equal} in weights, scores and reports after a smoke run. "
+                f"{equal} in weights, scores and every report after a smoke run. "
                 "What such an arm changes was not there; nothing was trained."
             )
         return False
@@ -227,17 +227,20 @@ class _Job:
         )
 
 
-def equal_arms(
-    trials: Sequence[PlannedTrial], results: Mapping[str, Result | None], against: Mapping[str, str]
-) -> dict[str, str]:
-    """The arms whose weights, scores and number of reports equal those of the arm that they are compared with."""
-    found = {trial.arm: results[trial.key] for trial in trials}
+def equal_arms(trials: Sequence[PlannedTrial], store: Store, against: Mapping[str, str]) -> dict[str, str]:
+    """The arms whose weights, scores and reports all equal those of the arm that they are compared with.
+
+    Weights are of the best epoch alone: what an arm changes may have passed by then, and shows in the reports.
+    """
+    keys = {trial.arm: trial.key for trial in trials}
     same: dict[str, str] = {}
-    for arm, result in found.items():
-        other = found[against.get(arm, FULL)]
-        if arm == FULL or result is None or other is None:
+    for arm, key in keys.items():
+        other = keys[against.get(arm, FULL)]
+        results, reports = [store.result(each) for each in (key, other)], [store.metrics(each) for each in (key, other)]
+        one, two = ((result.weights, result.scores) if result else None for result in results)
+        if arm == FULL or one is None or one != two or reports[0] is None or reports[1] is None:
             continue
-        if (other.weights, other.scores, other.reports) == (result.weights, result.scores, result.reports):
+        if reports[0].equals(reports[1]):
             same[arm] = against.get(arm, FULL)
     return same
 
