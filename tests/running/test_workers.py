@@ -73,6 +73,18 @@ def run_of(lab: Any, text: str, store: Store, group_of: int | None, seeds: int) 
     return Run(study, ListSource(smoke), order, placed, ()), trials
 
 
+def driven_by_two(lab: Any, text: str, store: Store) -> tuple[Run, PlannedTrial]:
+    """A run of one trial with two workers, at its end."""
+    run, (trial,) = run_of(lab, text, store, 2, 1)
+    drive(run)
+    return run, trial
+
+
+def second(method: str) -> str:
+    """The workload as one of the methods whose second worker comes to an end."""
+    return WORKLOAD.replace("benchmarks.workload:Workload", f"tests.running.second_fails:{method}")
+
+
 def same(a: Result, b: Result) -> bool:
     return (a.weights, a.scores, a.reports, a.best) == (b.weights, b.scores, b.reports, b.best)
 
@@ -133,8 +145,7 @@ def test_a_worker_group_ends_with_its_first_worker(lab: Any, tmp_path: Path) -> 
     """The error is recorded once, by its class, and is not tried again as that of a worker that was lost."""
     diverge = WORKLOAD + "    base: {work: diverge}\n"
     store = Store(tmp_path / "store")
-    run, (trial,) = run_of(lab, diverge, store, 2, 1)
-    drive(run)
+    run, trial = driven_by_two(lab, diverge, store)
     assert [failure.kind for failure in store.failures(trial.key)] == ["not a number"]
     assert [failure.kind for failure in run.failed] == ["not a number"]
 
@@ -143,9 +154,7 @@ def test_a_worker_group_ends_with_its_first_worker(lab: Any, tmp_path: Path) -> 
 def test_an_error_of_a_later_worker_is_recorded_as_what_it_is(lab: Any, tmp_path: Path) -> None:
     """And not as a worker that was lost, whose trial would be tried again."""
     store = Store(tmp_path / "store")
-    text = WORKLOAD.replace("benchmarks.workload:Workload", "tests.running.second_fails:SecondFails")
-    run, (trial,) = run_of(lab, text, store, 2, 1)
-    drive(run)
+    run, trial = driven_by_two(lab, second("SecondFails"), store)
     assert [failure.kind for failure in store.failures(trial.key)] == ["error"]
     assert [failure.message for failure in run.failed] == ["KeyError: 'of the second worker'"]
     assert "second_fails.py" in run.failed[0].traceback
@@ -155,9 +164,7 @@ def test_an_error_of_a_later_worker_is_recorded_as_what_it_is(lab: Any, tmp_path
 def test_a_trial_whose_later_worker_was_lost_is_tried_again(lab: Any, tmp_path: Path) -> None:
     """The first worker's error is that its connection was closed, and not what is recorded."""
     store = Store(tmp_path / "store")
-    text = WORKLOAD.replace("benchmarks.workload:Workload", "tests.running.second_fails:SecondLost")
-    run, (trial,) = run_of(lab, text, store, 2, 1)
-    drive(run)
+    run, trial = driven_by_two(lab, second("SecondLost"), store)
     assert [failure.kind for failure in store.failures(trial.key)] == ["preempted"]
     assert not run.failed and store.result(trial.key) is not None
 

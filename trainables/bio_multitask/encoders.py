@@ -70,14 +70,14 @@ class MultiWindowConvolution(nn.Module):
             parts.append((self._of_distances(index, side.table, first), side.row))
             first += side.table.shape[1]
         outside = (place >= lengths[:, None])[..., None]
-        with torch.no_grad():  # a maximum's gradient is that of its place: the sums over all places need none
+        with torch.set_grad_enabled(self.mean and torch.is_grad_enabled()):  # a maximum's gradient is its place's alone
             hidden = _summed(parts)
-            places = hidden.masked_fill_(outside, -torch.inf).max(1).indices  # argmax takes three times as long
+        places = hidden.detach().masked_fill(outside, -torch.inf).max(1).indices  # argmax takes three times as long
         largest = sum(part[row[:, None], places, torch.arange(part.shape[2], device=row.device)] for part, row in parts)
         largest = activated(largest + self.bias, self.activation)  # which rises, so the maximum may come first
         if not self.mean:
             return largest
-        every = activated(_summed(parts) + self.bias, self.activation).masked_fill(outside, 0)
+        every = activated(hidden + self.bias, self.activation).masked_fill(outside, 0)
         return torch.cat([largest, every.sum(1) / lengths[:, None]], 1)
 
     def _of_tokens(self, tokens: Tensor) -> Tensor:
